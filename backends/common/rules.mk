@@ -1,0 +1,3 @@
+# What several backends share; linked into each that uses it.
+common-src := $(wildcard backends/common/*.c)
+$(eval $(call define-archive,common.a,$(common-src)))

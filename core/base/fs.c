@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files and directories by descriptor: see fs.h. */
+#include "core/base/fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <stor/util.h>
+
+#include "core/base/str.h"
+#include "core/base/sys.h"
+
+char *fs_read_file(int dir_fd, const char *path, size_t limit_bytes, size_t *size,
+                   struct stor_err *err)
+{
+	cleanup_close int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	cleanup_strbuf struct strbuf buf = STRBUF_INIT;
+	char chunk[4096];
+	ssize_t n;
+
+	if (fd < 0) {
+		err_fail(err, errno == ENOENT ? STOR_NOT_FOUND : STOR_FAILED, errno, "open %s",
+		         path);
+		return NULL;
+	}
+	while ((n = read(fd, chunk, sizeof(chunk)))) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			err_fail(err, STOR_FAILED, errno, "read %s", path);
+			return NULL;
+		}
+		strbuf_add(&buf, chunk, (size_t)n);
+		if (buf.length > limit_bytes) {
+			err_fail(err, STOR_FAILED, 0, "read %s: larger than %zu bytes", path,
+			         limit_bytes);
+			return NULL;
+		}
+	}
+	if (size)
+		*size = buf.length;
+	return strbuf_steal(&buf);
+}
+
+/* Syncs the directory that holds path. */
+static int sync_parent(int dir_fd, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	cleanup_free char *parent =
+		slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
+	cleanup_close int fd = openat(dir_fd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -1 : fsync(fd);
+}
+
+int fs_write_file(int dir_fd, const char *path, const void *data, size_t size, mode_t mode,
+                  bool durable, struct stor_err *err)
+{
+	cleanup_free char *temp = xasprintf("%s.%ld.tmp", path, (long)getpid());
+	cleanup_close int fd =
+		openat(dir_fd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+
+	if (fd < 0)
+		return err_fail(err, STOR_FAILED, errno, "create %s", temp);
+	if (pwrite_all(fd, data, size, 0) < 0 || (durable && fdatasync(fd) < 0) ||
+	    renameat(dir_fd, temp, dir_fd, path) < 0 ||
+	    (durable && sync_parent(dir_fd, path) < 0)) {
+		int saved = errno;
+
+		unlinkat(dir_fd, temp, 0);
+		return err_fail(err, STOR_FAILED, saved, "write %s", path);
+	}
+	return 0;
+}
+
+int fs_mkdirs(const char *path, mode_t mode, struct stor_err *err)
+{
+	cleanup_free char *copy = xstrdup(path);
+
+	for (char *at = copy + 1;; at++) {
+		char here = *at;
+
+		if (here != '/' && here != '\0')
+			continue;
+		*at = '\0';
+		if (mkdir(copy, mode) < 0 && errno != EEXIST)
+			return err_fail(err, STOR_FAILED, errno, "make directory %s", copy);
+		if (!here)
+			return 0;
+		*at = here;
+	}
+}
+
+int fs_open_dir(int dir_fd, const char *path, struct stor_err *err)
+{
+	int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return err_fail(err, errno == ENOENT ? STOR_NOT_FOUND : STOR_FAILED, errno,
+		                "open directory %s", path);
+	return fd;
+}
+
+static int remove_entries(int dir_fd, dev_t device);
+
+/* Removes one entry of a directory, whatever it is. 0, or -1 with errno. */
+static int remove_entry(int dir_fd, const char *name, dev_t device)
+{
+	cleanup_close int fd = -1;
+	struct stat st;
+
+	if (!unlinkat(dir_fd, name, 0) || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -1;
+	if (!unlinkat(dir_fd, name, AT_REMOVEDIR) || errno == ENOENT)
+		return 0;
+	if (errno != ENOTEMPTY && errno != EEXIST)
+		return -1;
+	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (st.st_dev != device) {
+		errno = EXDEV;
+		return -1;
+	}
+	if (remove_entries(fd, device) < 0)
+		return -1;
+	return unlinkat(dir_fd, name, AT_REMOVEDIR);
+}
+
+static int remove_entries(int dir_fd, dev_t device)
+{
+	int list_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = list_fd < 0 ? NULL : fdopendir(list_fd);
+	struct dirent *entry;
+	int result = 0;
+
+	if (!dir) {
+		if (list_fd >= 0)
+			close(list_fd);
+		return -1;
+	}
+	while (!result && (entry = readdir(dir))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		result = remove_entry(dir_fd, entry->d_name, device);
+	}
+	list_fd = errno;
+	closedir(dir);
+	errno = list_fd;
+	return result;
+}
+
+int fs_remove_tree(int dir_fd, const char *path, struct stor_err *err)
+{
+	struct stat st;
+
+	if (fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		return err_fail(err, STOR_FAILED, errno, "remove %s", path);
+	}
+	if (remove_entry(dir_fd, path, st.st_dev) < 0)
+		return err_fail(err, errno == EBUSY || errno == EXDEV ? STOR_BUSY : STOR_FAILED,
+		                errno, "remove %s", path);
+	return 0;
+}
+
+int fs_open_in_root(int root_fd, const char *path, int flags)
+{
+	return sys_openat2(root_fd, path, flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+/* Makes one missing component of a path in parent_fd. 0, or -1 with errno. */
+static int make_component(int parent_fd, const char *name, bool is_file)
+{
+	int fd;
+
+	if (!is_file)
+		return mkdirat(parent_fd, name, 0755) < 0 && errno != EEXIST ? -1 : 0;
+	fd = openat(parent_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return errno == EEXIST ? 0 : -1;
+	close(fd);
+	return 0;
+}
+
+int fs_make_in_root(int root_fd, const char *path, bool is_file)
+{
+	int fd = fs_open_in_root(root_fd, path, O_PATH);
+	cleanup_free char *walked = NULL;
+	cleanup_close int parent_fd = -1;
+	char *at;
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	walked = xstrdup(path);
+	parent_fd = fs_open_in_root(root_fd, "/", O_PATH | O_DIRECTORY);
+	for (at = walked; parent_fd >= 0; at++) {
+		char here = *at;
+		char *name;
+		bool last;
+
+		if (here != '/' && here)
+			continue;
+		*at = '\0';
+		last = !here || !at[1 + strspn(at + 1, "/")];
+		fd = fs_open_in_root(root_fd, *walked ? walked : "/",
+		                     last ? O_PATH : O_PATH | O_DIRECTORY);
+		if (fd < 0 && errno == ENOENT) {
+			name = strrchr(walked, '/');
+			name = name ? name + 1 : walked;
+			if (!strcmp(name, "..") ||
+			    make_component(parent_fd, name, last && is_file) < 0)
+				return -1;
+			fd = fs_open_in_root(root_fd, walked, O_PATH);
+		}
+		if (fd < 0 || last)
+			return fd;
+		close_fd(&parent_fd);
+		parent_fd = fd;
+		*at = here;
+	}
+	return -1;
+}
+
+int fs_copy_range(int from_fd, int to_fd, uint64_t size_bytes, struct stor_err *err)
+{
+	off_t at = 0, end = (off_t)size_bytes;
+
+	if (ftruncate(to_fd, end) < 0)
+		return err_fail(err, STOR_FAILED, errno, "set size");
+	while (at < end) {
+		off_t data = lseek(from_fd, at, SEEK_DATA), hole;
+
+		if (data < 0 && errno == ENXIO)
+			break;
+		hole = data < 0 ? -1 : lseek(from_fd, data, SEEK_HOLE);
+		if (data < 0 || hole < 0)
+			return err_fail(err, STOR_FAILED, errno, "find data");
+		at = data;
+		if (hole > end)
+			hole = end;
+		while (at < hole) {
+			off_t to = at;
+			ssize_t n =
+				copy_file_range(from_fd, &at, to_fd, &to, (size_t)(hole - at), 0);
+
+			if (n < 0)
+				return err_fail(err, STOR_FAILED, errno, "copy");
+			if (!n)
+				return 0;
+		}
+	}
+	return 0;
+}
+
+int fs_lock(int fd, int operation, unsigned wait_ms)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	for (unsigned waited = 0;; waited++) {
+		if (!flock(fd, operation | LOCK_NB))
+			return 0;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -1;
+		if (waited >= wait_ms) {
+			errno = EWOULDBLOCK;
+			return -1;
+		}
+		nanosleep(&pause, NULL);
+	}
+}

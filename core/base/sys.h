@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* System calls that glibc 2.36 does not wrap. Each returns -1 with errno. */
+#ifndef BASE_SYS_H
+#define BASE_SYS_H
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+/* openat2(2), close-on-exec. resolve: RESOLVE_* of <linux/openat2.h>. */
+static inline int sys_openat2(int dir_fd, const char *path, int flags, mode_t mode,
+                              uint64_t resolve)
+{
+	struct open_how how;
+
+	memset(&how, 0, sizeof(how));
+	how.flags = (uint64_t)(flags | O_CLOEXEC);
+	how.mode = flags & (O_CREAT | O_TMPFILE) ? mode : 0;
+	how.resolve = resolve;
+	return (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+}
+
+static inline int sys_pidfd_open(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+static inline int sys_pidfd_send_signal(int pidfd, int signal_number)
+{
+	return (int)syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0);
+}
+
+/* Duplicates descriptor target_fd of another process into this one, close-on-exec. */
+static inline int sys_pidfd_getfd(int pidfd, int target_fd)
+{
+	return (int)syscall(SYS_pidfd_getfd, pidfd, target_fd, 0);
+}
+
+#endif

@@ -1,0 +1,9 @@
+# core/base knows nothing of containers; core is everything else but main. `stor` links libc alone.
+base-src := $(wildcard core/base/*.c)
+core-src := $(filter-out core/main.c,$(wildcard core/*.c core/container/*.c))
+$(eval $(call define-archive,base.a,$(base-src)))
+$(eval $(call define-archive,core.a,$(core-src)))
+
+$(B)/stor: $(call objects,core/main.c) $(B)/obj/core.a $(B)/obj/base.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $^

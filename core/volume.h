@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Volumes: made, found, attached and released, whichever backend stores them. Commands and the
+ * container code come here; backends are reached through core/backend.h.
+ */
+#ifndef CORE_VOLUME_H
+#define CORE_VOLUME_H
+
+#include "core/backend.h"
+#include "core/store.h"
+
+struct volume {
+	const struct backend *backend;
+	char *name; /* for messages: name, golden key, container id or foreign path */
+	char *dir;  /* its folder below STORE; NULL: foreign */
+	struct params params;
+	struct stor_volume ref; /* what callbacks get */
+};
+
+void volume_free(struct volume *volume);
+#define cleanup_volume __attribute__((cleanup(volume_free)))
+
+/* Find a named volume, or (with a '/' in the name) a foreign one, by the backend given or probed.
+ */
+int volume_find(struct store *store, const char *name, const char *backend,
+                const struct strv *given_params, struct volume *volume, struct stor_err *err);
+
+struct volume_create_opts {
+	const char *backend;
+	const struct strv *params; /* KEY=VALUE */
+	uint64_t size_bytes;       /* 0: the backend's default */
+	const char *fs_type;
+	const char *image; /* fill it from this image; NULL: empty */
+};
+
+/* Make volumes/NAME whole or not at all. */
+int volume_create(struct store *store, const char *name, const struct volume_create_opts *opts,
+                  struct volume *volume, struct stor_err *err);
+
+/* --- in use ------------------------------------------------------------------------------- */
+
+struct attached {
+	const struct volume *volume; /* borrowed: outlives this */
+	int mount_fd;                /* detached mount: nodev, and read-only where asked for */
+	int root_fd;                 /* its root directory, opened for reading */
+	int lock_fd, control_fd, server_pidfd;
+	const char *how;     /* static, or NULL */
+	const char *fs_type; /* static, or NULL */
+	bool read_only;
+};
+
+#define ATTACHED_INIT                                                                              \
+	{                                                                                          \
+		.mount_fd = -1, .root_fd = -1, .lock_fd = -1, .control_fd = -1, .server_pidfd = -1 \
+	}
+
+struct attach_opts {
+	bool read_only;
+	bool ephemeral;
+	const char *snapshot;
+	int userns_fd; /* -1: none */
+	const char *label;
+};
+
+/* Attach and mount. STOR_BUSY, naming the user where known, when somebody has it. */
+int volume_attach(struct store *store, const struct volume *volume, const struct attach_opts *opts,
+                  struct attached *out, struct stor_err *err);
+
+/* Let go: tells the backend, closes everything, waits (at most 10 s, with a message after 1 s)
+ * until the kernel has released it. discard: the content is about to be destroyed. */
+int volume_release(struct attached *attached, bool discard, struct stor_err *err);
+
+/* --- a container's root ------------------------------------------------------------------- */
+
+struct root_opts {
+	const char *backend;       /* NULL: STOR_BACKEND, else "dir"; for a root path: probed */
+	const char *image;         /* NULL: the built-in busybox */
+	const char *root;          /* named volume or path to run in place; excludes image */
+	const struct strv *params; /* KEY=VALUE, and clone=overlay|reflink|copy|auto */
+	uint64_t size_bytes;
+	const char *fs_type;
+	bool read_only;
+};
+
+/*
+ * What a container is rooted on: one attached volume; or, for an ephemeral clone by overlay, the
+ * golden volume (base, read-only) under an empty one of the container's own (upper), which the
+ * container's first process joins in its own mount namespace: lowerdir = base's root, upperdir and
+ * workdir = "upper" and "work" in upper's root, which exist.
+ */
+struct root {
+	bool is_overlay;
+	struct volume base_volume, upper_volume;
+	struct attached base, upper;
+	const char *clone_mode; /* "overlay", "reflink", "copy", "in place": for inspect */
+	bool is_ephemeral;
+};
+
+/* Prepare the root of container `id`, whose folder containers/ID exists. Makes the golden volume
+ * when it is the first use (two runs that race make it once). Adds what a later start or removal
+ * needs to `record` ("volume.*", "backend"). */
+int root_prepare(struct store *store, const char *id, const struct root_opts *opts,
+                 struct root *root, struct record *record, struct stor_err *err);
+
+/* Release it; with `destroy` also remove the ephemeral volume. */
+int root_release(struct root *root, bool destroy, struct stor_err *err);
+
+#endif
