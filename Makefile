@@ -13,9 +13,10 @@ DOCDIR ?= $(PREFIX)/share/doc/stor
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 
-# SAN=address,undefined builds and tests everything with sanitizers, in a folder of its own.
+# SAN=address,undefined builds and tests everything with sanitizers, KILL_POINTS=1 with places to be
+# killed at; each in a folder of its own.
 SAN ?=
-B := build$(if $(SAN),/san)
+B := build$(if $(SAN),/san)$(if $(KILL_POINTS),/kill)
 PKG_CONFIG ?= pkg-config
 CFLAGS ?= -O2 -g
 WERROR ?= $(if $(CI),1)
@@ -26,7 +27,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-st
 	-Wvla -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -Wcast-align=strict -Wlogical-op \
 	-Wno-missing-field-initializers
 LANGUAGE := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fstack-protector-strong -MMD -MP
-COMPILE = $(CC) $(LANGUAGE) $(WARN) $(CFLAGS) $(CPPFLAGS)
+COMPILE = $(CC) $(LANGUAGE) $(WARN) $(CFLAGS) $(CPPFLAGS) $(if $(KILL_POINTS),-DSTOR_KILL_POINTS)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 

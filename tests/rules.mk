@@ -11,3 +11,12 @@ $(B)/tests/test_%: $(B)/obj/tests/unit/test_%.o $(B)/obj/core.a $(B)/obj/base.a 
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs))
 check-unit: $(unit-bin)
 	@set -e; for t in $^; do $$t; done
+
+# Small programs that tests use.
+tool-bin := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(wildcard tests/tools/*.c))
+$(B)/tests/tools/%: $(B)/obj/tests/tools/%.o $(B)/obj/common.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs))
+.PHONY: test-tools
+test-tools: $(tool-bin)

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Containers on disk: STORE/containers/ID with its record, found by id, id prefix or name. This
+ * file knows nothing of namespaces; core/container runs what is recorded here.
+ *
+ * Keys of a container's record: id, name, created (seconds since the epoch), status (created,
+ * running, exited), exit-code ("unknown" after a kill -9), rm (yes|no), image, backend, command
+ * (several), pid and start-time (of the container's first process, while running), label (several,
+ * KEY=VALUE), and what root_prepare() adds ("volume.…").
+ */
+#ifndef CORE_CONTAINER_STORE_H
+#define CORE_CONTAINER_STORE_H
+
+#include "core/base/record.h"
+#include "core/store.h"
+
+/*
+ * Take a new id and the name (NULL: the id is the name), say that this process is running it, and
+ * make containers/ID with `record` completed by id, name, created and status=created. The name of a
+ * container that died with a killed stor --rm is free again. STOR_BUSY: the name is taken. *id is
+ * malloc'ed.
+ */
+int container_begin(struct store *store, const char *name, struct record *record, char **id,
+                    struct stor_err *err);
+
+/* Write the record again, atomically. */
+int container_save(struct store *store, const char *id, const struct record *record,
+                   struct stor_err *err);
+
+/* The run is over: record its exit code (status=exited), or with `remove` take everything of it
+ * away, its ephemeral volume included (which is released by now). No longer live in either case. */
+int container_end(struct store *store, const char *id, struct record *record, int exit_code,
+                  bool remove, struct stor_err *err);
+
+/* By name, id, or a prefix of an id that only one container has. *id is malloc'ed; record may be
+ * NULL. STOR_NOT_FOUND, or STOR_USAGE for an ambiguous prefix. */
+int container_find(struct store *store, const char *name, char **id, struct record *record,
+                   struct stor_err *err);
+
+/* Ids of all containers, oldest first. */
+int container_list(struct store *store, struct strv *ids, struct stor_err *err);
+
+/* Remove a container that does not run, with its ephemeral volume. STOR_BUSY: it runs. */
+int container_remove(struct store *store, const char *id, struct stor_err *err);
+
+#endif
