@@ -71,6 +71,23 @@ int backend_resize(const struct backend *b, const struct stor_volume *v,
                    struct stor_resize_req *req, struct stor_err *err);
 int backend_check(const struct backend *b, const struct stor_volume *v, struct stor_check_req *req,
                   enum stor_verdict *verdict, struct stor_err *err);
+int backend_snapshot(const struct backend *b, const struct stor_volume *v,
+                     struct stor_snapshot_req *req, struct stor_err *err);
+int backend_snapshot_list(const struct backend *b, const struct stor_volume *v,
+                          stor_snapshot_fn emit, void *ctx, struct stor_err *err);
+int backend_snapshot_delete(const struct backend *b, const struct stor_volume *v,
+                            struct stor_snapshot_req *req, struct stor_err *err);
+int backend_rollback(const struct backend *b, const struct stor_volume *v,
+                     struct stor_snapshot_req *req, struct stor_err *err);
+int backend_merge(const struct backend *b, const struct stor_volume *v,
+                  struct stor_snapshot_req *req, struct stor_err *err);
+int backend_compact(const struct backend *b, const struct stor_volume *v,
+                    struct stor_compact_req *req, struct stor_err *err);
+int backend_convert(const struct backend *b, const struct stor_volume *v, struct stor_err *err);
+int backend_send(const struct backend *b, const struct stor_volume *v, struct stor_stream_req *req,
+                 struct stor_err *err);
+int backend_receive(const struct backend *b, const struct stor_volume *v,
+                    struct stor_stream_req *req, struct stor_err *err);
 
 /* The table that backends were given; also used by the conformance suite. */
 const struct stor_host *host_services(void);
