@@ -9,6 +9,7 @@
 
 #include "core/base/log.h"
 #include "core/cmd.h"
+#include "core/cmd_backend.h"
 
 struct command {
 	const char *name;
@@ -18,6 +19,7 @@ struct command {
 };
 
 static const struct command commands[] = {
+	{ "backend", "List, describe and check storage backends", cmd_backend, 0 },
 	{ NULL, NULL, NULL, 0 },
 };
 
