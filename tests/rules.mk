@@ -22,11 +22,12 @@ test-tools: $(tool-bin)
 # All that tests need of the build.
 test-build: all $(unit-bin) $(tool-bin)
 
-# Packages that building and testing need.
+# Packages that building and testing need, and what tests keep in the cache folder.
 .PHONY: deps deps-build
 deps:
 	@tests/deps
 	@tests/vm/kernel >/dev/null
+	@tests/debian-root >/dev/null
 deps-build:
 	@tests/deps build
 
@@ -38,7 +39,7 @@ build-for-tests = @$(MAKE) --no-print-directory $(parallel) $(1)
 CHECK_KINDS := unit contract system fuzz lint
 check: deps
 	$(call build-for-tests,test-build)
-	@tests/run $(CHECK_KINDS)
+	@tests/run --summary build/summary $(CHECK_KINDS)
 check-unit check-system check-contract check-fuzz check-vm: check-%: deps
 	$(call build-for-tests,test-build)
 	@tests/run $*
