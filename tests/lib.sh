@@ -105,7 +105,7 @@ run_tests() {
 		mkdir "$T"
 		BEFORE=$(_named_things)
 		status=0
-		"$TOOLS/reap" -t "${TIME_LIMIT:-120}" bash "$self" --one "$name" "$T" </dev/null >"$T.log" 2>&1 || status=$?
+		"$TOOLS/reap" -t $((${TIME_LIMIT:-120} * ${TIME_FACTOR:-1})) bash "$self" --one "$name" "$T" </dev/null >"$T.log" 2>&1 || status=$?
 		leaks=$(_settled_leaks)
 		if [ -n "$leaks" ]; then
 			echo "$leaks" | sed 's/^/# left behind: /'

@@ -36,7 +36,7 @@ parallel = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 build-for-tests = @$(MAKE) --no-print-directory $(parallel) $(1)
 
 .PHONY: check check-unit check-system check-contract check-fuzz check-vm
-CHECK_KINDS := unit contract system fuzz lint
+CHECK_KINDS := unit contract system fuzz lint vm
 check: deps
 	$(call build-for-tests,test-build)
 	@tests/run --summary build/summary $(CHECK_KINDS)
