@@ -17,6 +17,13 @@ PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 # killed at; each in a folder of its own.
 SAN ?=
 B := build$(if $(SAN),/san)$(if $(KILL_POINTS),/kill)
+# These goals first install what is missing, then make the rest in a make of their own, which finds
+# the libraries; so they ask pkg-config for nothing.
+FIRST_GOALS := deps deps-build help clean demo check check-unit check-system check-contract \
+	check-fuzz check-vm check-long check-asan check-valgrind lint bench
+ifeq ($(and $(MAKECMDGOALS),$(if $(filter-out $(FIRST_GOALS),$(MAKECMDGOALS)),,first)),first)
+PKG_CONFIG := :
+endif
 PKG_CONFIG ?= pkg-config
 CFLAGS ?= -O2 -g
 WERROR ?= $(if $(CI),1)
@@ -100,10 +107,12 @@ help:
 	@echo 'all            build/stor and its modules'
 	@echo 'deps           install the Debian packages that building and testing need'
 	@echo 'demo           run one container on loop and one on dir, visibly'
-	@echo 'check          install what is missing, build, and pass every test'
+	@echo 'check          install what is missing, build, and pass every test; a part of it:'
+	@echo '               check-unit, check-system, check-contract, check-fuzz, check-vm;'
+	@echo "               TESTS='system/run*' chooses: KIND/FILE or KIND/FILE:TEST"
 	@echo 'check-long     longer campaigns (at most an hour)'
 	@echo 'check-asan     the tests with address and undefined behaviour sanitizers'
-	@echo 'check-vm       the system tests on another kernel, in qemu'
+	@echo 'check-valgrind the unit tests under valgrind'
 	@echo 'lint           clang-tidy, cppcheck, format, layering, exported symbols'
 	@echo 'bench          measure against floors and peers'
 	@echo 'install        to PREFIX ($(PREFIX)), below DESTDIR; uninstall takes it back'

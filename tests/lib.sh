@@ -1,8 +1,10 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What system tests share. A test file sources this, defines functions named test_…, and ends with
 # `run_tests "$@"`. Each function runs in a bash of its own with `set -eu`, in an empty folder $T
 # with its own store and state; it passes when it returns 0 and leaves nothing behind: no process,
-# no mount, no loop device. Output is TAP. `tests/system/x.sh NAME…` runs only those tests.
+# no mount, no loop device, no cgroup, no named network namespace, no file beside $T. Output is TAP.
+# `tests/system/x.sh NAME…` runs only those tests. A test may take TIME_LIMIT seconds (120).
 #
 # In a test: $STOR is the program, run_stor its short form; expect N cmd… runs cmd and wants exit
 # status N; output goes to $OUT and errors to $ERR (files) for `grep`; skip REASON ends the test as
@@ -35,14 +37,37 @@ out_lacks() { ! grep -Eq -- "$1" "$OUT" || fail "output has: $1"; }
 err_has() { grep -Eq -- "$1" "$ERR" || { sed 's/^/#   err: /' "$ERR" | head -n 30 >&2; fail "errors lack: $1"; }; }
 same() { [ "$1" = "$2" ] || fail "\"$1\" is not \"$2\""; }
 
-# What $T still holds of the kernel's things.
+# What $T still holds of the kernel's things, and what lies beside it.
 _leaks() {
 	grep -F " $T/" /proc/self/mountinfo | sed 's/^/mount: /'
 	local f
 	for f in /sys/block/loop*/loop/backing_file; do
 		[ -e "$f" ] && grep -qF "$T/" "$f" 2>/dev/null && echo "loop device: $f $(cat "$f")"
 	done
+	find "${T%/t}" -mindepth 1 -maxdepth 1 ! -name t ! -name t.log ! -name t.skip -printf 'file: %p\n'
+	_named_things | grep -vxF "$BEFORE"
 	return 0
+}
+
+# What has no $T in its name: empty cgroups and network namespaces that bear stor's. Tests run side
+# by side; so only what is there for seconds is somebody's leak.
+_named_things() {
+	local cgroup
+	find /sys/fs/cgroup -maxdepth 5 -type d -name 'stor*' 2>/dev/null | while read -r cgroup; do
+		[ -n "$(find "$cgroup" -name cgroup.procs -exec cat {} + 2>/dev/null | head -n1)" ] ||
+			echo "cgroup: $cgroup"
+	done
+	ls /run/netns 2>/dev/null | sed -n 's/^stor/network namespace: &/p'
+	echo "(nothing)"
+}
+
+# Take away what a test left, so that it harms no other.
+_clean_up() {
+	local device
+	grep -F " $T/" /proc/self/mountinfo | awk '{print $5}' | sort -r | xargs -r -n1 umount -l
+	for device in /sys/block/loop*; do
+		grep -qsF "$T/" "$device/loop/backing_file" && losetup -d "/dev/${device##*/}"
+	done
 }
 
 # Runs in a process of its own, below `reap`.
@@ -57,7 +82,7 @@ _run_one() {
 # A loop device is freed a moment after its last user; give it one.
 _settled_leaks() {
 	local i leaks
-	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	for ((i = 0; i < ${SETTLE_TENTHS:-30}; i++)); do
 		leaks=$(_leaks)
 		[ -z "$leaks" ] && return 0
 		sleep 0.1
@@ -71,18 +96,20 @@ run_tests() {
 		_run_one "$2" "$3"
 		exit
 	fi
-	local name status leaks failed=0 n=0 self
+	local name status leaks failed=0 n=0 self BEFORE
 	self=$(realpath "$0")
 	for name in $(declare -F | awk '$3 ~ /^test_/ {print $3}'); do
 		if [ $# -gt 0 ] && ! printf '%s\n' "$@" | grep -qxE "(test_)?${name#test_}"; then continue; fi
 		n=$((n + 1))
-		T=$(mktemp -d "${TMPDIR:-/tmp}/stor-test-XXXXXX")
+		T=$(mktemp -d "${TMPDIR:-/tmp}/stor-test-XXXXXX")/t
+		mkdir "$T"
+		BEFORE=$(_named_things)
 		status=0
-		"$TOOLS/reap" bash "$self" --one "$name" "$T" </dev/null >"$T.log" 2>&1 || status=$?
+		"$TOOLS/reap" -t $((${TIME_LIMIT:-120} * ${TIME_FACTOR:-1})) bash "$self" --one "$name" "$T" </dev/null >"$T.log" 2>&1 || status=$?
 		leaks=$(_settled_leaks)
 		if [ -n "$leaks" ]; then
 			echo "$leaks" | sed 's/^/# left behind: /'
-			grep -F " $T/" /proc/self/mountinfo | awk '{print $5}' | sort -r | xargs -r -n1 umount -l
+			_clean_up
 			status=98
 		fi
 		if [ "$status" = 77 ] && [ -e "$T.skip" ]; then
@@ -94,8 +121,7 @@ run_tests() {
 			sed 's/^/# /' "$T.log" | tail -n 60
 			echo "not ok $n - ${name#test_} (status $status)"
 		fi
-		rm -rf "$T.log" "$T.skip"
-		rm -rf --one-file-system "$T" || failed=1
+		rm -rf --one-file-system "${T%/t}" || failed=1
 	done
 	echo "1..$n"
 	exit $failed

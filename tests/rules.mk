@@ -9,8 +9,6 @@ $(B)/tests/test_%: $(B)/obj/tests/unit/test_%.o $(B)/obj/core.a $(B)/obj/base.a 
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs))
-check-unit: $(unit-bin)
-	@set -e; for t in $^; do $$t; done
 
 # Small programs that tests use.
 tool-bin := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(wildcard tests/tools/*.c))
@@ -18,5 +16,43 @@ $(B)/tests/tools/%: $(B)/obj/tests/tools/%.o $(B)/obj/common.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs))
-.PHONY: test-tools
+
+.PHONY: test-tools test-build
 test-tools: $(tool-bin)
+# All that tests need of the build.
+test-build: all $(unit-bin) $(tool-bin)
+
+# Packages that building and testing need, and what tests keep in the cache folder.
+.PHONY: deps deps-build
+deps:
+	@tests/deps
+	@tests/vm/kernel >/dev/null
+	@tests/debian-root >/dev/null
+deps-build:
+	@tests/deps build
+
+# $(call build-for-tests,variables): in a make of its own, which sees the packages just installed.
+parallel = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+build-for-tests = @$(MAKE) --no-print-directory $(parallel) $(1)
+
+.PHONY: check check-unit check-system check-contract check-fuzz check-vm
+CHECK_KINDS := unit contract system fuzz lint vm
+check: deps
+	$(call build-for-tests,test-build)
+	@tests/run --summary build/summary $(CHECK_KINDS)
+check-unit check-system check-contract check-fuzz check-vm: check-%: deps
+	$(call build-for-tests,test-build)
+	@tests/run $*
+
+# The same tests on a build with sanitizers. Leaks count; a process that ends by _exit is not asked.
+.PHONY: check-asan check-valgrind
+check-asan: deps
+	$(call build-for-tests,SAN=address$(comma)undefined test-build)
+	@ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:exitcode=97 \
+		UBSAN_OPTIONS=print_stacktrace=1 tests/run --build build/san unit contract system
+comma := ,
+
+check-valgrind: deps
+	$(call build-for-tests,test-build)
+	@tests/run --prefix 'valgrind -q --error-exitcode=97 --leak-check=full \
+		--errors-for-leak-kinds=definite --child-silent-after-fork=yes' unit

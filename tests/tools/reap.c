@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * reap COMMAND [ARG…]: runs the command as a child of a subreaper, so that every process that it
- * leaves behind, however detached, becomes a child of this one. Those are given two seconds to end;
- * what is still there is named, killed, and makes the status 99. Otherwise: the command's status.
+ * reap [-t SECONDS] COMMAND [ARG…]: runs the command as a child of a subreaper, so that every
+ * process that it leaves behind, however detached, becomes a child of this one. Those are given two
+ * seconds to end; what is still there is named, killed, and makes the status 99. A command that
+ * runs for longer than SECONDS (120) is named, killed with all that it started, and makes the
+ * status 124, as does a signal that asks this program to end. Otherwise: the command's status.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define STATUS_LEFT_OVER 99
+#define STATUS_TIMED_OUT 124
 
 static pid_t first_child(void)
 {
@@ -30,7 +34,7 @@ static pid_t first_child(void)
 	return (pid_t)pid;
 }
 
-static void describe(pid_t pid)
+static void describe(const char *what, pid_t pid)
 {
 	char path[64], line[256];
 	size_t n = 0;
@@ -46,7 +50,7 @@ static void describe(pid_t pid)
 	for (size_t i = 0; i + 1 < n; i++)
 		if (!line[i])
 			line[i] = ' ';
-	fprintf(stderr, "left behind: process %ld (%s)\n", (long)pid, line);
+	fprintf(stderr, "%s: process %ld (%s)\n", what, (long)pid, line);
 }
 
 /* Reaps what has ended. True when no child is left. */
@@ -59,38 +63,98 @@ static int reap_ended(void)
 	return pid < 0 && errno == ECHILD;
 }
 
-int main(int argc, char **argv)
+static void pause_briefly(void)
 {
-	const struct timespec pause_time = { .tv_nsec = 10000000 };
-	int status, left_over = 0;
-	pid_t pid;
+	nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+}
 
-	if (argc < 2 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) {
-		fprintf(stderr, "usage: reap COMMAND [ARG...]\n");
-		return 2;
-	}
-	pid = fork();
-	if (!pid) {
-		execvp(argv[1], argv + 1);
-		perror(argv[1]);
-		_exit(127);
-	}
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return 1;
-	for (int i = 0; i < 200 && !reap_ended(); i++)
-		nanosleep(&pause_time, NULL);
+/* Kills the children, and theirs as they become this program's. */
+static int kill_left_over(const char *what)
+{
+	int count = 0;
+
 	while (!reap_ended()) {
 		pid_t child = first_child();
 
-		left_over = 1;
 		if (child) {
-			describe(child);
+			describe(what, child);
 			kill(child, SIGKILL);
+			count++;
 		}
-		nanosleep(&pause_time, NULL);
+		pause_briefly();
 	}
-	if (left_over)
+	return count;
+}
+
+/* Waits until the command ends, the time is over or a signal comes: true for the first, with its
+ * wait status. `signals` are blocked, SIGCHLD among them. */
+static int wait_for(pid_t pid, int *status, const sigset_t *signals, time_t seconds)
+{
+	struct timespec now, end;
+	int number;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += seconds;
+	for (;;) {
+		if (waitpid(pid, status, WNOHANG) == pid)
+			return 1;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec >= end.tv_sec)
+			return 0;
+		number = sigtimedwait(signals, NULL,
+		                      &(struct timespec){ .tv_sec = end.tv_sec - now.tv_sec });
+		if (number > 0 && number != SIGCHLD)
+			return 0;
+	}
+}
+
+static pid_t start(char **argv, const sigset_t *signals)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		sigprocmask(SIG_UNBLOCK, signals, NULL);
+		execvp(argv[0], argv);
+		perror(argv[0]);
+		_exit(127);
+	}
+	return pid;
+}
+
+int main(int argc, char **argv)
+{
+	time_t seconds = 120;
+	sigset_t signals;
+	int status;
+	pid_t pid;
+
+	if (argc > 2 && !strcmp(argv[1], "-t")) {
+		seconds = atoi(argv[2]);
+		argc -= 2;
+		argv += 2;
+	}
+	if (argc < 2 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) {
+		fprintf(stderr, "usage: reap [-t SECONDS] COMMAND [ARG...]\n");
+		return 2;
+	}
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	pid = start(argv + 1, &signals);
+	if (pid < 0) {
+		perror("reap: fork");
+		return 1;
+	}
+	if (!wait_for(pid, &status, &signals, seconds)) {
+		kill_left_over("ended before it was done");
+		return STATUS_TIMED_OUT;
+	}
+	for (int i = 0; i < 200 && !reap_ended(); i++)
+		pause_briefly();
+	if (kill_left_over("left behind"))
 		return STATUS_LEFT_OVER;
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
