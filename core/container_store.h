@@ -6,7 +6,7 @@
  * Keys of a container's record: id, name, created (seconds since the epoch), status (created,
  * running, exited), exit-code ("unknown" after a kill -9), rm (yes|no), image, backend, command
  * (several), pid and start-time (of the container's first process, while running), label (several,
- * KEY=VALUE), and what root_prepare() adds ("volume.…").
+ * KEY=VALUE), and what root_prepare() adds ("volume.…", "param.…").
  */
 #ifndef CORE_CONTAINER_STORE_H
 #define CORE_CONTAINER_STORE_H
@@ -42,5 +42,24 @@ int container_list(struct store *store, struct strv *ids, struct stor_err *err);
 
 /* Remove a container that does not run, with its ephemeral volume. STOR_BUSY: it runs. */
 int container_remove(struct store *store, const char *id, struct stor_err *err);
+
+/* Read the record of an id, as it is on disk. STOR_NOT_FOUND: no such container. */
+int container_load(struct store *store, const char *id, struct record *record,
+                   struct stor_err *err);
+
+/* As container_load(), after noticing that a container recorded as running has died. */
+int container_load_current(struct store *store, const char *id, struct record *record,
+                           struct stor_err *err);
+
+/* Did the stor process that ran it die without a word? A container that was made and never run has
+ * status=created and nobody who runs it. */
+bool container_has_died(const struct record *record, enum store_life life);
+
+/* Was it started with --rm? */
+bool container_is_rm(const struct record *record);
+
+/* The stor process that ran the container is dead: note that it ended, with an unknown exit code,
+ * or with --rm (or without a whole record) remove it. Others may do the same at the same time. */
+int container_reap(struct store *store, const char *id, struct stor_err *err);
 
 #endif

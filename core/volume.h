@@ -105,4 +105,9 @@ int root_prepare(struct store *store, const char *id, const struct root_opts *op
 /* Release it; with `destroy` also remove the ephemeral volume. */
 int root_release(struct root *root, bool destroy, struct stor_err *err);
 
+/* Remove the ephemeral volume of a container that does not run, which `record` describes. None, or
+ * a half made one, is success. STOR_BUSY: still attached. */
+int root_destroy(struct store *store, const char *id, const struct record *record,
+                 struct stor_err *err);
+
 #endif

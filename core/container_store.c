@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Containers on disk: see container_store.h. The order of steps is what makes a kill at any point
+ * harmless: the live marker is there before the folder and goes last, so that a sweep finds
+ * whatever was begun; the record is there before the name that leads to it, and goes after it.
+ */
+#include "core/container_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <stor/kill_point.h>
+#include <stor/util.h>
+
+#include "core/base/fs.h"
+#include "core/volume.h"
+
+#define CONTAINER_PATH_MAX 64
+#define REMOVE_WAIT_MS 10000
+
+static void container_path(const char *id, const char *leaf, char *buf)
+{
+	snprintf(buf, CONTAINER_PATH_MAX, "containers/%s%s", id, leaf);
+}
+
+int container_save(struct store *store, const char *id, const struct record *record,
+                   struct stor_err *err)
+{
+	char path[CONTAINER_PATH_MAX];
+
+	container_path(id, "/record", path);
+	if (record_save(record, store->fd, path, false, err) < 0)
+		return err_context(err, "container %s", id);
+	return 0;
+}
+
+int container_load(struct store *store, const char *id, struct record *record, struct stor_err *err)
+{
+	char path[CONTAINER_PATH_MAX];
+
+	container_path(id, "/record", path);
+	if (record_load(record, store->fd, path, err) < 0)
+		return err_context(err, "container %s", id);
+	if (!record_get(record, "status"))
+		return err_fail(err, STOR_FAILED, 0, "container %s: damaged record", id);
+	return 0;
+}
+
+bool container_is_rm(const struct record *record)
+{
+	const char *rm = record_get(record, "rm");
+
+	return rm && !strcmp(rm, "yes");
+}
+
+bool container_has_died(const struct record *record, enum store_life life)
+{
+	return life == STORE_DIED ||
+	       (life == STORE_NOT_RUN && !strcmp(record_get(record, "status"), "running"));
+}
+
+/* The name under which the container is linked in names/; NULL: it goes by its id. */
+static const char *linked_name(const char *id, const struct record *record)
+{
+	const char *name = record_get(record, "name");
+
+	return name && strcmp(name, id) != 0 ? name : NULL;
+}
+
+/* Removes containers/ID, whose volume is gone. Others may do the same. */
+static int remove_folder(struct store *store, const char *id, struct stor_err *err)
+{
+	char path[CONTAINER_PATH_MAX];
+
+	container_path(id, "/record", path);
+	unlinkat(store->fd, path, 0);
+	kill_point("container-remove-record");
+	container_path(id, "", path);
+	if (unlinkat(store->fd, path, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	if (fs_remove_tree(store->fd, path, err) < 0)
+		return err_context(err, "container %s", id);
+	return 0;
+}
+
+/* Removes everything of a container that is not in use any more. */
+static int destroy(struct store *store, const char *id, const struct record *record, bool own,
+                   struct stor_err *err)
+{
+	const char *name = linked_name(id, record);
+
+	if (name && store_drop_name(store, name, id, own, err) < 0)
+		return -1;
+	kill_point("container-remove-name");
+	if (root_destroy(store, id, record, err) < 0)
+		return err_context(err, "container %s", id);
+	kill_point("container-remove-volume");
+	return remove_folder(store, id, err);
+}
+
+static int make_folder(struct store *store, const char *id, struct stor_err *err)
+{
+	char path[CONTAINER_PATH_MAX];
+
+	container_path(id, "", path);
+	if (mkdirat(store->fd, path, 0700) == 0)
+		return 0;
+	if (errno == ENOENT && store_make_dir(store->fd, "containers", err) == 0 &&
+	    mkdirat(store->fd, path, 0700) == 0)
+		return 0;
+	return err_fail(err, STOR_FAILED, errno, "make folder %s/%s", store->path, path);
+}
+
+/* A name that looks like an id must not hide the container that has this id. */
+static int check_name(struct store *store, const char *name, struct stor_err *err)
+{
+	char path[CONTAINER_PATH_MAX];
+
+	if (!str_is_name(name)) {
+		err_fail(err, STOR_USAGE, 0, "\"%s\" cannot be the name of a container", name);
+		err_hint(err, "letters, digits, '_', '.' and '-', at most 128, the first a letter "
+		              "or digit");
+		return -1;
+	}
+	if (store_is_id(name)) {
+		container_path(name, "", path);
+		if (faccessat(store->fd, path, F_OK, 0) == 0)
+			return err_fail(err, STOR_BUSY, 0,
+			                "the name %s is the id of another container", name);
+	}
+	return 0;
+}
+
+static int begin(struct store *store, const char *name, const char *id, struct record *record,
+                 struct stor_err *err)
+{
+	kill_point("container-live");
+	if (make_folder(store, id, err) < 0)
+		return -1;
+	kill_point("container-folder");
+	record_set(record, "id", id);
+	record_set(record, "name", name ? name : id);
+	record_set_u64(record, "created", (uint64_t)time(NULL));
+	record_set(record, "status", "created");
+	if (container_save(store, id, record, err) < 0)
+		return -1;
+	kill_point("container-record");
+	if (name && store_claim_name(store, name, id, err) < 0)
+		return -1;
+	kill_point("container-name");
+	return 0;
+}
+
+int container_begin(struct store *store, const char *name, struct record *record, char **id,
+                    struct stor_err *err)
+{
+	cleanup_free char *new_id = NULL;
+
+	if (store_open(store, err) < 0 || (name && check_name(store, name, err) < 0))
+		return -1;
+	new_id = store_new_id();
+	if (store_mark_live(store, new_id, err) < 0)
+		return -1;
+	if (begin(store, name, new_id, record, err) < 0) {
+		struct stor_err ignored = STOR_ERR_INIT;
+
+		remove_folder(store, new_id, &ignored);
+		store_unmark_live(store, new_id);
+		return -1;
+	}
+	*id = steal_ptr(&new_id);
+	return 0;
+}
+
+int container_end(struct store *store, const char *id, struct record *record, int exit_code,
+                  bool remove, struct stor_err *err)
+{
+	if (remove) {
+		/* The marker stays when something is left, for a sweep to find it. */
+		if (destroy(store, id, record, true, err) < 0)
+			return -1;
+	} else {
+		record_set(record, "status", "exited");
+		record_set_u64(record, "exit-code", (uint64_t)exit_code);
+		if (container_save(store, id, record, err) < 0)
+			return -1;
+	}
+	kill_point("container-ended");
+	store_unmark_live(store, id);
+	return 0;
+}
+
+/* Takes the lock under which containers are removed by others than their own process. */
+static int lock_container(struct store *store, const char *id, struct stor_err *err)
+{
+	cleanup_free char *key = xasprintf("c-%s", id);
+	int fd = store_lock(store, key, true, REMOVE_WAIT_MS, err);
+
+	return fd < 0 ? err_context(err, "container %s", id) : fd;
+}
+
+int container_reap(struct store *store, const char *id, struct stor_err *err)
+{
+	cleanup_close int lock_fd = lock_container(store, id, err);
+	cleanup_record struct record record = RECORD_INIT;
+	struct stor_err unread = STOR_ERR_INIT;
+
+	if (lock_fd < 0)
+		return -1;
+	if (store_is_live(store, id, NULL))
+		return 0;
+	/* Read only now: the process may have ended in order since somebody saw it alive. */
+	if (container_load(store, id, &record, &unread) < 0) {
+		if (unread.status != STOR_NOT_FOUND) {
+			*err = unread;
+			return -1;
+		}
+		return remove_folder(store, id, err);
+	}
+	if (container_is_rm(&record))
+		return destroy(store, id, &record, false, err);
+	if (!strcmp(record_get(&record, "status"), "exited"))
+		return 0;
+	record_set(&record, "status", "exited");
+	record_set(&record, "exit-code", "unknown");
+	return container_save(store, id, &record, err);
+}
+
+int container_remove(struct store *store, const char *id, struct stor_err *err)
+{
+	cleanup_close int lock_fd = lock_container(store, id, err);
+	cleanup_record struct record record = RECORD_INIT;
+	pid_t pid;
+
+	if (lock_fd < 0)
+		return -1;
+	if (store_is_live(store, id, &pid)) {
+		err_fail(err, STOR_BUSY, 0, "container %s is running (stor process %ld)", id,
+		         (long)pid);
+		err_hint(err, "end it first: its stor process passes signals on");
+		return -1;
+	}
+	if (container_load(store, id, &record, err) < 0)
+		return -1;
+	return destroy(store, id, &record, false, err);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Removing what dead stor processes left. The quick sweep looks at three folders whose entries name
+ * their makers, and asks the kernel whether each maker is there; the thorough one also reads start
+ * times and looks at every container, name and golden volume.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <stor/util.h>
+
+#include "core/base/fs.h"
+#include "core/base/log.h"
+#include "core/container_store.h"
+#include "core/store.h"
+
+struct sweep {
+	struct store *store;
+	const struct sweep_opts *opts;
+	struct stor_err *err; /* of the last failure */
+	bool has_failed;
+};
+
+static void report(const struct sweep *sweep, const char *kind, const char *name, const char *why)
+{
+	log_debug("sweep: %s %s: %s", kind, name, why);
+	if (sweep->opts->report)
+		sweep->opts->report(sweep->opts->ctx, kind, name, why);
+}
+
+/* Keeps the failure of one thing, and lets the sweep go on. */
+static void keep_failure(struct sweep *sweep, const struct stor_err *why)
+{
+	log_debug("sweep: %s", why->text);
+	*sweep->err = *why;
+	sweep->has_failed = true;
+}
+
+/* The process that ran the container is dead. */
+static void sweep_container(struct sweep *sweep, const char *id, const char *why)
+{
+	struct stor_err failure = STOR_ERR_INIT;
+
+	report(sweep, "container", id, why);
+	if (!sweep->opts->dry_run && container_reap(sweep->store, id, &failure) < 0)
+		keep_failure(sweep, &failure);
+}
+
+static void sweep_live(struct sweep *sweep)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+	struct stor_err failure = STOR_ERR_INIT;
+	struct store *store = sweep->store;
+	struct store_mark mark;
+
+	if (store_list(store->state_fd, "live", &names, &failure) < 0)
+		keep_failure(sweep, &failure);
+	for (size_t i = 0; i < names.count; i++) {
+		cleanup_free char *path = NULL;
+
+		if (!store_mark_parse(names.items[i], &mark) ||
+		    store_mark_is_alive(store, &mark, sweep->opts->is_thorough))
+			continue;
+		sweep->has_failed = false;
+		sweep_container(sweep, mark.rest, "its stor process is dead");
+		/* The marker stays when something is left, for the next sweep. */
+		path = xasprintf("live/%s", names.items[i]);
+		if (!sweep->has_failed && !sweep->opts->dry_run)
+			unlinkat(store->state_fd, path, 0);
+	}
+}
+
+static void sweep_temp(struct sweep *sweep)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+	struct stor_err failure = STOR_ERR_INIT;
+	struct store *store = sweep->store;
+	struct store_mark mark;
+
+	if (store_list(store->fd, "tmp", &names, &failure) < 0)
+		keep_failure(sweep, &failure);
+	for (size_t i = 0; i < names.count; i++) {
+		cleanup_free char *path = xasprintf("tmp/%s", names.items[i]);
+
+		if (store_mark_parse(names.items[i], &mark) &&
+		    store_mark_is_alive(store, &mark, sweep->opts->is_thorough))
+			continue;
+		report(sweep, "unfinished work", path, "its stor process is dead");
+		err_clear(&failure);
+		if (!sweep->opts->dry_run && fs_remove_tree(store->fd, path, &failure) < 0)
+			keep_failure(sweep, &failure);
+	}
+}
+
+/* Containers without a live marker: recorded as running before a boot, or without a record. */
+static void sweep_containers(struct sweep *sweep)
+{
+	cleanup_strv struct strv ids = STRV_INIT, live = STRV_INIT;
+	struct stor_err failure = STOR_ERR_INIT;
+
+	if (store_list(sweep->store->fd, "containers", &ids, &failure) < 0 ||
+	    store_list_live(sweep->store, &live, &failure) < 0) {
+		keep_failure(sweep, &failure);
+		return;
+	}
+	for (size_t i = 0; i < ids.count; i++) {
+		cleanup_record struct record record = RECORD_INIT;
+
+		err_clear(&failure);
+		if (!store_is_id(ids.items[i]) || strv_has(&live, ids.items[i]))
+			continue;
+		if (container_load(sweep->store, ids.items[i], &record, &failure) < 0) {
+			if (failure.status == STOR_NOT_FOUND)
+				sweep_container(sweep, ids.items[i], "it has no record");
+			else
+				keep_failure(sweep, &failure);
+		} else if (container_has_died(&record, STORE_NOT_RUN)) {
+			sweep_container(sweep, ids.items[i], "nobody runs it");
+		}
+	}
+}
+
+static void sweep_names(struct sweep *sweep)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+	struct stor_err failure = STOR_ERR_INIT;
+
+	if (store_list(sweep->store->fd, "names", &names, &failure) < 0)
+		keep_failure(sweep, &failure);
+	for (size_t i = 0; i < names.count; i++) {
+		cleanup_free char *id = store_find_name(sweep->store, names.items[i]);
+		cleanup_record struct record record = RECORD_INIT;
+
+		err_clear(&failure);
+		if (!id || container_load(sweep->store, id, &record, &failure) == 0 ||
+		    failure.status != STOR_NOT_FOUND)
+			continue;
+		report(sweep, "name", names.items[i], "its container does not exist");
+		err_clear(&failure);
+		if (!sweep->opts->dry_run &&
+		    store_drop_name(sweep->store, names.items[i], id, false, &failure) < 0)
+			keep_failure(sweep, &failure);
+	}
+}
+
+int store_collect(struct store *store, const struct sweep_opts *opts, struct stor_err *err)
+{
+	struct stor_err last = STOR_ERR_INIT;
+	struct sweep sweep = { .store = store, .opts = opts, .err = &last };
+	bool has_failed = false;
+	char self[48];
+
+	if (store_open(store, err) < 0)
+		return -1;
+	store_self(store, self, sizeof(self));
+	sweep_live(&sweep);
+	sweep_temp(&sweep);
+	if (opts->is_thorough || store->is_state_new) {
+		sweep_containers(&sweep);
+		sweep_names(&sweep);
+		if (!opts->dry_run)
+			store->is_state_new = false;
+	}
+	has_failed = last.status != STOR_OK;
+	if (has_failed)
+		*err = last;
+	return has_failed ? -1 : 0;
+}
+
+int store_sweep(struct store *store, struct stor_err *err)
+{
+	static const struct sweep_opts quick = { .is_thorough = false };
+
+	return store_collect(store, &quick, err);
+}
