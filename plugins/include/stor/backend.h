@@ -144,6 +144,9 @@ enum stor_attachment_kind {
 	STOR_ATTACHED_MOUNT,
 };
 
+/* Core mounts the block device so that freed blocks are passed on to it (the discard option). */
+#define STOR_ATTACHED_DISCARD 1u
+
 #define STOR_TOKEN_MAX 255
 
 struct stor_attach_req {
@@ -182,6 +185,7 @@ struct stor_attachment {
 	int server_pidfd;
 	/* How it was attached, for people: "loop, direct I/O"; a static string or NULL. */
 	const char *how;
+	uint32_t flags; /* STOR_ATTACHED_* */
 };
 
 struct stor_detach_req {
