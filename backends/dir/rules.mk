@@ -1,0 +1,1 @@
+$(eval $(call define-backend,dir,backends/dir/dir.c,))
