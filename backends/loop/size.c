@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How large an image is, and changing it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <stor/superblock.h>
+#include <stor/util.h>
+
+#include "common/host.h"
+#include "common/loopdev.h"
+#include "loop/loop.h"
+
+#define EXTENTS_AT_ONCE 256
+
+/* Bytes of the file that other files share, by the filesystem's own account; 0 where it has none.
+ */
+static uint64_t shared_bytes(int fd)
+{
+	union {
+		struct fiemap map;
+		char room[sizeof(struct fiemap) + EXTENTS_AT_ONCE * sizeof(struct fiemap_extent)];
+	} u;
+	uint64_t at = 0, shared = 0;
+	bool is_last = false;
+
+	while (!is_last) {
+		memset(&u, 0, sizeof(u));
+		u.map.fm_start = at;
+		u.map.fm_length = FIEMAP_MAX_OFFSET - at;
+		u.map.fm_extent_count = EXTENTS_AT_ONCE;
+		if (ioctl(fd, FS_IOC_FIEMAP, &u.map) < 0 || !u.map.fm_mapped_extents)
+			break;
+		for (uint32_t i = 0; i < u.map.fm_mapped_extents; i++) {
+			const struct fiemap_extent *extent = &u.map.fm_extents[i];
+
+			if (extent->fe_flags & FIEMAP_EXTENT_SHARED)
+				shared += extent->fe_length;
+			at = extent->fe_logical + extent->fe_length;
+			is_last = extent->fe_flags & FIEMAP_EXTENT_LAST;
+		}
+	}
+	return shared;
+}
+
+int loop_info(const struct stor_volume *volume, struct stor_info *info, struct stor_err *err)
+{
+	cleanup_close int fd = loop_open_image(volume, O_RDONLY, err);
+	struct stor_superblock sb;
+	uint64_t shared;
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) < 0 || stor_superblock_read(fd, &sb) < 0)
+		return host->fail(err, STOR_FAILED, errno, "describe %s", volume->path);
+	shared = shared_bytes(fd);
+	info->size_bytes = (uint64_t)st.st_size;
+	info->allocated_bytes = (uint64_t)st.st_blocks * 512;
+	info->exclusive_bytes = info->allocated_bytes > shared ? info->allocated_bytes - shared : 0;
+	info->fs_type = sb.fs_type;
+	info->format = "raw image";
+	/* Whoever attached it for writing holds an exclusive lock. Another descriptor of our own
+	 * asks, and lets go when it is closed. */
+	info->in_use = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	return 0;
+}
+
+/*
+ * An image only becomes smaller to take back a growth that its filesystem did not follow: never
+ * into what the filesystem says it needs.
+ */
+static int check_shrink(int fd, const char *path, uint64_t size_bytes, struct stor_err *err)
+{
+	struct stor_superblock sb;
+
+	if (stor_superblock_read(fd, &sb) < 0)
+		return host->fail(err, STOR_FAILED, errno, "resize %s: read its superblock", path);
+	if (sb.fs_type && sb.size_bytes <= size_bytes)
+		return 0;
+	host->fail(err, STOR_UNSUPPORTED, 0, "loop: cannot make the filesystem in %s smaller",
+	           path);
+	host->hint(err, "create a smaller volume and copy the files");
+	return -1;
+}
+
+/* Resizes the file under a live loop device. */
+static int resize_mounted(int fd, int root_fd, const char *path, uint64_t size_bytes, bool shrinks,
+                          struct stor_err *err)
+{
+	cleanup_close int loop_fd = loopdev_open_mounted(root_fd, fd, path, err);
+
+	/* The device's cache has the superblock as the kernel last wrote it. */
+	if (loop_fd < 0 || (shrinks && check_shrink(loop_fd, path, size_bytes, err) < 0))
+		return -1;
+	if (ftruncate(fd, (off_t)size_bytes) < 0)
+		return host->fail(err, STOR_FAILED, errno, "resize %s", path);
+	return loopdev_update_size(loop_fd, path, err);
+}
+
+int loop_resize(const struct stor_volume *volume, const struct stor_resize_req *req,
+                struct stor_err *err)
+{
+	cleanup_close int fd = loop_open_image(volume, O_RDWR, err);
+	/* Whole pages, which every filesystem and loop device can use to the end. */
+	uint64_t size_bytes = req->size_bytes & ~UINT64_C(4095);
+	char path[PATH_MAX];
+	struct stat st;
+	bool shrinks;
+
+	if (fd < 0)
+		return -1;
+	loop_image_path(volume, path, sizeof(path));
+	if (fstat(fd, &st) < 0)
+		return host->fail(err, STOR_FAILED, errno, "resize %s", path);
+	if (size_bytes == (uint64_t)st.st_size)
+		return 0;
+	shrinks = size_bytes < (uint64_t)st.st_size;
+	if (req->root_fd >= 0)
+		return resize_mounted(fd, req->root_fd, path, size_bytes, shrinks, err);
+	if (loop_lock_image(volume, fd, LOCK_EX, 0, err) < 0 ||
+	    (shrinks && check_shrink(fd, path, size_bytes, err) < 0))
+		return -1;
+	if (ftruncate(fd, (off_t)size_bytes) < 0 || fsync(fd) < 0)
+		return host->fail(err, STOR_FAILED, errno, "resize %s", path);
+	return 0;
+}
+
+int loop_compact(const struct stor_volume *volume, struct stor_compact_req *req,
+                 struct stor_err *err)
+{
+	struct fstrim_range range = { .len = UINT64_MAX };
+	cleanup_close int fd = -1;
+	struct stat before, after;
+
+	if (req->root_fd < 0) {
+		host->fail(err, STOR_UNSUPPORTED, 0, "loop: compacts mounted volumes only");
+		host->hint(err, "only the mounted filesystem knows what it no longer uses: stor "
+		                "volume mount, then stor volume compact");
+		return -1;
+	}
+	fd = loop_open_image(volume, O_RDONLY, err);
+	if (fd < 0)
+		return -1;
+	/* What was deleted but is in the journal still cannot be trimmed. */
+	if (syncfs(req->root_fd) < 0 || fstat(fd, &before) < 0 ||
+	    ioctl(req->root_fd, FITRIM, &range) < 0 || syncfs(req->root_fd) < 0 ||
+	    fstat(fd, &after) < 0)
+		return host->fail(
+			err, errno == EOPNOTSUPP || errno == EROFS ? STOR_UNSUPPORTED : STOR_FAILED,
+			errno, "compact %s", volume->path);
+	req->freed_bytes = before.st_blocks > after.st_blocks
+	                           ? (uint64_t)(before.st_blocks - after.st_blocks) * 512
+	                           : 0;
+	return 0;
+}
