@@ -20,6 +20,8 @@
 #include "core/base/log.h"
 #include "core/base/str.h"
 #include "core/fsmount_btrfs.h"
+#include "core/module.h"
+#include "modules/blkid/blkid.h"
 
 /* What is to be mounted, and all that is known of it. */
 struct target {
@@ -57,6 +59,22 @@ static int examine(int block_fd, struct target *target, struct stor_err *err)
 	return 0;
 }
 
+/* Says what it is instead, when libblkid is there to tell. */
+static int refuse_unknown(const struct target *target, struct stor_err *err)
+{
+	struct stor_err unused = STOR_ERR_INIT;
+	const struct blkid_module *blkid = module_load_internal("blkid", &unused);
+	char what[64] = "";
+
+	if (blkid)
+		blkid->identify(target->fd, what, sizeof(what), &unused);
+	err_fail(err, STOR_UNSUPPORTED, 0, "mount %s: holds %s%s", target->node,
+	         *what ? what : "no filesystem", *what ? ", which stor does not mount" : "");
+	err_hint(err, "ext2, ext3, ext4, xfs, btrfs, squashfs and erofs are mounted; a damaged one "
+	              "may no longer be recognised: stor volume check");
+	return -1;
+}
+
 static int refuse_ext(const struct target *target, struct stor_err *err)
 {
 	if (target->sb.has_external_journal) {
@@ -88,13 +106,8 @@ static int check_target(const struct target *target, const struct fsmount_opts *
 	const struct stor_superblock *sb = &target->sb;
 	char needs[16], has[16];
 
-	if (!sb->fs_type) {
-		err_fail(err, STOR_UNSUPPORTED, 0, "mount %s: no filesystem that stor mounts on it",
-		         target->node);
-		err_hint(err, "ext2, ext3, ext4, xfs, btrfs, squashfs and erofs are mounted; a "
-		              "damaged one may no longer be recognised: stor volume check");
-		return -1;
-	}
+	if (!sb->fs_type)
+		return refuse_unknown(target, err);
 	if (opts->fs_type && strcmp(opts->fs_type, sb->fs_type) != 0 &&
 	    !(is_ext(opts->fs_type) && is_ext(sb->fs_type)))
 		return err_fail(err, STOR_USAGE, 0, "mount %s: holds %s, not %s", target->node,
@@ -194,25 +207,28 @@ static void add_kernel_words(int config_fd, struct strbuf *words)
 	}
 }
 
-static int mount_failed(int config_fd, const struct target *target, const char *step,
+static int mount_failed(int config_fd, const struct target *target, const char *option,
                         struct stor_err *err)
 {
 	cleanup_strbuf struct strbuf words = STRBUF_INIT;
+	enum stor_status status = STOR_FAILED;
 	int saved = errno;
 
+	if (saved == ENODEV || option)
+		status = STOR_UNSUPPORTED;
+	else if (saved == EBUSY)
+		status = STOR_BUSY;
 	add_kernel_words(config_fd, &words);
-	err_fail(err,
-	         saved == ENODEV  ? STOR_UNSUPPORTED
-	         : saved == EBUSY ? STOR_BUSY
-	                          : STOR_FAILED,
-	         words.length ? 0 : saved, "mount %s as %s%s%s%s%s", target->node,
-	         target->sb.fs_type, step ? ": option " : "", step ? step : "",
+	err_fail(err, status, words.length ? 0 : saved, "mount %s as %s%s%s%s%s", target->node,
+	         target->sb.fs_type, option ? ": option " : "", option ? option : "",
 	         words.length ? ": " : "", words.length ? words.text : "");
-	if (saved == ENODEV)
+	if (option)
+		err_hint(err, "this kernel does not have the option, or not for this filesystem");
+	else if (saved == ENODEV)
 		err_hint(err, "this kernel lacks the filesystem: modprobe %s", target->sb.fs_type);
 	else if (saved == EBUSY)
 		err_hint(err, "the device is in use by something else");
-	else if (!step)
+	else
 		err_hint(err, "the filesystem may be damaged: stor volume check; the kernel's "
 		              "reasons are in dmesg");
 	return -1;

@@ -52,9 +52,12 @@ int fsmount_btrfs_refuse(int block_fd, const char *node, const struct stor_super
 	int result = 0;
 	DIR *dir;
 
-	if (sb->device_count != 1)
-		return err_fail(err, STOR_UNSUPPORTED, 0,
-		                "mount %s: its btrfs spans several devices", node);
+	if (sb->device_count != 1) {
+		err_fail(err, STOR_UNSUPPORTED, 0, "mount %s: its btrfs spans several devices",
+		         node);
+		err_hint(err, "btrfs device remove leaves one of them");
+		return -1;
+	}
 	devices_path(sb->uuid, path, sizeof(path));
 	dir = opendir(path);
 	if (!dir)

@@ -3,16 +3,26 @@ unit-src := $(wildcard tests/unit/test_*.c)
 unit-bin := $(patsubst tests/unit/%.c,$(B)/tests/%,$(unit-src))
 test-pkgs := cmocka ext2fs com_err blkid
 
-$(foreach s,$(unit-src),$(eval EXTRA_$(s) += $(call pkg-cflags,$(test-pkgs))))
+# What they share (a fake host for backends), taken as needed.
+unit-shared := $(filter-out $(unit-src),$(wildcard tests/unit/*.c))
+# Sources of a backend that a test calls directly: unit-with-NAME.
+unit-with-dir := backends/dir/dir.c
+unit-with-loop := $(loop-src)
 
-$(B)/tests/test_%: $(B)/obj/tests/unit/test_%.o $(B)/obj/core.a $(B)/obj/base.a $(B)/obj/common.a
+$(foreach s,$(unit-src) $(unit-shared),$(eval EXTRA_$(s) += $(call pkg-cflags,$(test-pkgs))))
+$(eval $(call define-archive,unit.a,$(unit-shared)))
+
+.SECONDEXPANSION:
+$(B)/tests/test_%: $(B)/obj/tests/unit/test_%.o $$(call objects,$$(unit-with-$$*)) \
+	$(B)/obj/unit.a $(B)/obj/core.a $(B)/obj/base.a $(B)/obj/common.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs))
 
 # Small programs that tests use.
 tool-bin := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(wildcard tests/tools/*.c))
-$(B)/tests/tools/%: $(B)/obj/tests/tools/%.o $(B)/obj/common.a
+$(B)/tests/tools/%: $(B)/obj/tests/tools/%.o $(B)/obj/unit.a $(B)/obj/core.a $(B)/obj/base.a \
+	$(B)/obj/common.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs))

@@ -1,0 +1,1 @@
+$(eval $(call define-internal,blkid,modules/blkid/blkid.c,blkid))

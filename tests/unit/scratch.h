@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A folder for one unit test, with image files and their loop devices: scratch_setup() and
+ * scratch_teardown() are cmocka fixtures, *state is a struct scratch.
+ */
+#ifndef UNIT_SCRATCH_H
+#define UNIT_SCRATCH_H
+
+#include <stdbool.h>
+
+#include "core/base/err.h"
+
+struct scratch {
+	char dir[40]; /* absolute; also where the test's mount namespace can mount things */
+	int fd;
+};
+
+/* Also moves the process into a mount namespace of its own, loads the fake host, and points
+ * STOR_MODULES to the build's modules. */
+int scratch_setup(void **state);
+/* Fails the test when a loop device still has a file in the folder after two seconds. */
+int scratch_teardown(void **state);
+
+/* A loop device on dir/NAME, locked as the loop backend locks it. Fails the test when it cannot. */
+int scratch_loop(const struct scratch *scratch, const char *name, bool read_only);
+
+/* Mounts the detached mount at dir/mnt and returns its line of /proc/self/mountinfo (static). */
+const char *scratch_mountinfo(const struct scratch *scratch, int mount_fd);
+void scratch_unmount(const struct scratch *scratch);
+
+/* A user namespace that maps its 0..65535 to 100000.. of this one. */
+int scratch_userns(void);
+
+#endif
