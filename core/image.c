@@ -2,7 +2,6 @@
 /* Finding and listing images, giving a finished one its name, and removing: see image.h. */
 #include "core/image.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -33,23 +32,13 @@ static int compare_names(const void *a, const void *b)
 
 int image_names(struct store *store, struct strv *names, struct stor_err *err)
 {
-	int fd = openat(store->fd, "images", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	cleanup_strv struct strv all = STRV_INIT;
 
-	if (!dir) {
-		int saved = errno;
-
-		if (fd >= 0)
-			close(fd);
-		return saved == ENOENT
-		               ? 0
-		               : err_fail(err, STOR_FAILED, saved, "list %s/images", store->path);
-	}
-	while ((entry = readdir(dir)))
-		if (str_is_name(entry->d_name))
-			strv_add(names, entry->d_name);
-	closedir(dir);
+	if (store_list(store->fd, "images", &all, err) < 0)
+		return -1;
+	for (size_t i = 0; i < all.count; i++)
+		if (str_is_name(all.items[i]))
+			strv_add(names, all.items[i]);
 	if (names->count)
 		qsort(names->items, names->count, sizeof(*names->items), compare_names);
 	return 0;
@@ -196,6 +185,8 @@ int image_draft_begin(struct store *store, const char *name, struct image_draft 
 	}
 	*draft = (struct image_draft)IMAGE_DRAFT_INIT;
 	draft->store = store;
+	if (store_make_dir(store->fd, "images", err) < 0)
+		return -1;
 	draft->temp = store_make_temp(store, err);
 	if (!draft->temp)
 		return -1;
@@ -269,14 +260,11 @@ int image_draft_finish(struct image_draft *draft, const char *name, bool replace
 
 void image_draft_free(struct image_draft *draft)
 {
-	struct stor_err err = STOR_ERR_INIT;
-
 	stor_cleanup_close(&draft->tree_fd);
 	stor_cleanup_close(&draft->dir_fd);
 	stor_cleanup_close(&draft->temp_fd);
-	/* What cannot be removed now, the next command's sweep removes. */
 	if (draft->temp)
-		fs_remove_tree(draft->store->fd, draft->temp, &err);
+		store_remove_temp(draft->store, draft->temp);
 	free(draft->temp);
 	record_free(&draft->record);
 	*draft = (struct image_draft)IMAGE_DRAFT_INIT;
@@ -308,7 +296,7 @@ int image_remove(struct store *store, const char *name, struct stor_err *err)
 	if (renameat(store->fd, place, store->fd, grave) < 0) {
 		int saved = errno;
 
-		unlinkat(store->fd, temp, AT_REMOVEDIR);
+		store_remove_temp(store, temp);
 		return err_fail(err, STOR_FAILED, saved, "image %s: remove", name);
 	}
 	kill_point("image-removing");

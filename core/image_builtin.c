@@ -191,6 +191,7 @@ int image_builtin_fill(struct image_draft *draft, struct stor_err *err)
 	}
 	if (make_applets(draft, busybox_fd, path, err) < 0)
 		return -1;
+	record_set(&draft->record, "kind", "built-in");
 	record_set(&draft->record, "source", path);
 	record_add(&draft->record, "config.env",
 	           "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");

@@ -36,4 +36,7 @@ int archive_fail(struct archive *archive, const char *what, struct stor_err *err
 int archive_read_acls(struct archive_entry *from, const struct tree *tree, struct entry *entry,
                       struct stor_err *err);
 
+/* The other way: true when the attribute is an ACL, which the header then has. */
+bool archive_write_acl(struct archive_entry *to, const struct xattr *xattr);
+
 #endif

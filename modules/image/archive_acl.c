@@ -157,3 +157,31 @@ int archive_read_acls(struct archive_entry *from, const struct tree *tree, struc
 	return read_acl(from, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, "system.posix_acl_default", tree,
 	                entry, err);
 }
+
+bool archive_write_acl(struct archive_entry *to, const struct xattr *xattr)
+{
+	const char *value = xattr->value;
+	size_t count = xattr->size / sizeof(struct acl_entry);
+	int type;
+
+	if (!strcmp(xattr->name, "system.posix_acl_access"))
+		type = ARCHIVE_ENTRY_ACL_TYPE_ACCESS;
+	else if (!strcmp(xattr->name, "system.posix_acl_default"))
+		type = ARCHIVE_ENTRY_ACL_TYPE_DEFAULT;
+	else
+		return false;
+	/* The kernel made it, after a version of half an entry's size. */
+	for (size_t i = 0; i < count; i++) {
+		struct acl_entry one;
+		size_t t = 0;
+
+		memcpy(&one, value + sizeof(uint32_t) + i * sizeof(one), sizeof(one));
+		while (t < TAG_COUNT && tags[t].kernel != le16toh(one.tag))
+			t++;
+		if (t < TAG_COUNT)
+			archive_entry_acl_add_entry(
+				to, type, le16toh(one.permissions) & 7, tags[t].theirs,
+				tags[t].has_id ? (int)le32toh(one.id) : -1, NULL);
+	}
+	return true;
+}

@@ -10,6 +10,7 @@
 #include "core/base/fs.h"
 #include "modules/image/archive.h"
 #include "modules/image/copy.h"
+#include "modules/image/export.h"
 
 static int fill_tree(const struct image_import_req *req, int root_fd, struct stor_err *err)
 {
@@ -34,23 +35,50 @@ static int fill_tree(const struct image_import_req *req, int root_fd, struct sto
 	return 0;
 }
 
+/* Names are bytes; libarchive converts those of pax headers, which are UTF-8, from and to the
+ * locale's character set. */
+struct charset {
+	locale_t utf8, before;
+};
+
+static struct charset charset_enter(void)
+{
+	struct charset charset = { .utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0) };
+
+	if (charset.utf8)
+		charset.before = uselocale(charset.utf8);
+	return charset;
+}
+
+static void charset_leave(struct charset *charset)
+{
+	if (!charset->utf8)
+		return;
+	uselocale(charset->before);
+	freelocale(charset->utf8);
+}
+
 static int import_image(const struct image_import_req *req, struct stor_err *err)
 {
-	/* Names are bytes; libarchive converts those of pax headers, which are UTF-8, to the
-	 * locale's character set. */
-	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-	locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
+	struct charset charset = charset_enter();
 	cleanup_close int root_fd = fs_open_dir(req->work_fd, "rootfs", err);
 	int result = root_fd < 0 ? -1 : fill_tree(req, root_fd, err);
 
-	if (utf8) {
-		uselocale(before);
-		freelocale(utf8);
-	}
+	charset_leave(&charset);
+	return result;
+}
+
+static int export_image(const struct image_export_req *req, struct stor_err *err)
+{
+	struct charset charset = charset_enter();
+	int result = export_tree(req, err);
+
+	charset_leave(&charset);
 	return result;
 }
 
 __attribute__((visibility("default"))) const struct stor_internal_image stor_internal_image = {
 	.version = STOR_VERSION,
 	.import = import_image,
+	.export = export_image,
 };
