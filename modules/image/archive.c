@@ -92,6 +92,18 @@ static int read_links(struct archive_entry *from, struct entry *entry, struct st
 	return 0;
 }
 
+/* libarchive takes the sign of a pax time before 1970 for its seconds alone. */
+static struct timespec read_mtime(struct archive_entry *from)
+{
+	struct timespec mtime = { archive_entry_mtime(from), archive_entry_mtime_nsec(from) };
+
+	if (mtime.tv_sec < 0 && mtime.tv_nsec > 0) {
+		mtime.tv_sec--;
+		mtime.tv_nsec = 1000000000 - mtime.tv_nsec;
+	}
+	return mtime;
+}
+
 static int read_entry(struct archive_entry *from, const struct tree *tree, struct entry *entry,
                       struct stor_err *err)
 {
@@ -111,8 +123,7 @@ static int read_entry(struct archive_entry *from, const struct tree *tree, struc
 	entry->size_bytes = (uint64_t)size;
 	entry->uid = (uid_t)uid;
 	entry->gid = (gid_t)gid;
-	entry->mtime.tv_sec = archive_entry_mtime(from);
-	entry->mtime.tv_nsec = archive_entry_mtime_nsec(from);
+	entry->mtime = read_mtime(from);
 	if (S_ISCHR(entry->mode) || S_ISBLK(entry->mode))
 		entry->device = makedev((unsigned)archive_entry_rdevmajor(from),
 		                        (unsigned)archive_entry_rdevminor(from));
@@ -181,6 +192,15 @@ static int unpack_entry(struct archive *archive, struct archive_entry *from, str
 	return tree_close_file(&entry, fd, err);
 }
 
+/* A name that is no UTF-8 is kept as the bytes that it is. Every other warning is about something
+ * that would be lost: an attribute or an ACL that nobody can read. */
+static bool is_about_charset(struct archive *archive, int result)
+{
+	const char *text = archive_error_string(archive);
+
+	return result == ARCHIVE_WARN && text && strstr(text, "can't be converted");
+}
+
 int archive_unpack(struct archive *archive, struct tree *tree, archive_filter_fn filter, void *ctx,
                    uint64_t total_bytes, struct stor_err *err)
 {
@@ -191,9 +211,7 @@ int archive_unpack(struct archive *archive, struct tree *tree, archive_filter_fn
 
 		if (result == ARCHIVE_EOF)
 			return 0;
-		/* A warning is about what cannot be carried as it stands: a name in no known
-		 * character set, an ACL that nobody can read. */
-		if (result != ARCHIVE_OK) {
+		if (result != ARCHIVE_OK && !is_about_charset(archive, result)) {
 			char what[64];
 
 			snprintf(what, sizeof(what), "entry %llu: read its header",

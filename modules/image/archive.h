@@ -32,7 +32,7 @@ int archive_fail(struct archive *archive, const char *what, struct stor_err *err
 /* --- archive_acl.c ------------------------------------------------------------------------ */
 
 /* Add an entry's POSIX ACLs as the attributes that the kernel keeps them in. Names without a number
- * are looked up in the tree's own /etc/passwd and /etc/group. */
+ * are looked up in the tree's own /etc/passwd and /etc/group, then in the machine's. */
 int archive_read_acls(struct archive_entry *from, const struct tree *tree, struct entry *entry,
                       struct stor_err *err);
 

@@ -40,6 +40,17 @@ static int report(struct export *export, uint64_t bytes, struct stor_err *err)
 
 /* --- attributes --------------------------------------------------------------------------- */
 
+/* libarchive puts the sign of a time before 1970 before the seconds, but not the fraction, of the
+ * decimal number that pax wants. */
+static void set_mtime(struct archive_entry *header, struct timespec mtime)
+{
+	if (mtime.tv_sec < 0 && mtime.tv_nsec > 0) {
+		mtime.tv_sec++;
+		mtime.tv_nsec = 1000000000 - mtime.tv_nsec;
+	}
+	archive_entry_set_mtime(header, mtime.tv_sec, mtime.tv_nsec);
+}
+
 static void fill_header(struct archive_entry *header, const char *path, const struct stat *st)
 {
 	cleanup_free char *shown = xasprintf("./%s", path);
@@ -48,7 +59,7 @@ static void fill_header(struct archive_entry *header, const char *path, const st
 	archive_entry_set_mode(header, st->st_mode);
 	archive_entry_set_uid(header, st->st_uid);
 	archive_entry_set_gid(header, st->st_gid);
-	archive_entry_set_mtime(header, st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
+	set_mtime(header, st->st_mtim);
 	archive_entry_set_size(header, S_ISREG(st->st_mode) ? st->st_size : 0);
 	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)) {
 		archive_entry_set_rdevmajor(header, major(st->st_rdev));
