@@ -10,6 +10,7 @@
 #include "core/base/log.h"
 #include "core/cmd.h"
 #include "core/cmd_backend.h"
+#include "core/cmd_image.h"
 
 struct command {
 	const char *name;
@@ -20,6 +21,7 @@ struct command {
 
 static const struct command commands[] = {
 	{ "backend", "List, describe and check storage backends", cmd_backend, 0 },
+	{ "image", "Import, list, describe, export and remove images", cmd_image, 0 },
 	{ NULL, NULL, NULL, 0 },
 };
 
