@@ -6,7 +6,7 @@
 # make on the build that is being tested.
 make_stor() {
 	local variables=()
-	case $B in */san) variables+=(SAN=address,undefined) ;; esac
+	case $B in */san) variables+=('SAN=address,undefined') ;; esac
 	make -s -C "$TOP" "${variables[@]}" PREFIX=/usr DESTDIR="$T/dest" "$@" >log 2>&1 ||
 		{ cat log >&2; fail "make $*"; }
 }
