@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # core/base knows nothing of containers; core is everything else but main. `stor` links libc alone.
 base-src := $(wildcard core/base/*.c)
 core-src := $(filter-out core/main.c,$(wildcard core/*.c core/container/*.c))

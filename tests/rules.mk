@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Unit tests: tests/unit/test_NAME.c, each a cmocka program linked with core and backends/common.
 unit-src := $(wildcard tests/unit/test_*.c)
 unit-bin := $(patsubst tests/unit/%.c,$(B)/tests/%,$(unit-src))
@@ -46,13 +47,19 @@ parallel = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 build-for-tests = @$(MAKE) --no-print-directory $(parallel) $(1)
 
 .PHONY: check check-unit check-system check-contract check-fuzz check-vm
-CHECK_KINDS := unit contract system fuzz lint vm
+CHECK_KINDS := unit contract system fuzz tests/lint/structure.sh vm
 check: deps
 	$(call build-for-tests,test-build)
 	@tests/run --summary build/summary $(CHECK_KINDS)
 check-unit check-system check-contract check-fuzz check-vm: check-%: deps
 	$(call build-for-tests,test-build)
 	@tests/run $*
+
+# The rules of the house, which `make check` asks too, and other people's checkers.
+.PHONY: lint
+lint: deps
+	$(call build-for-tests,test-build)
+	@tests/run lint
 
 # The same tests on a build with sanitizers. Leaks count; a process that ends by _exit is not asked.
 .PHONY: check-asan check-valgrind
