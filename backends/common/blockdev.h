@@ -46,16 +46,22 @@ struct blockdev {
 	uint32_t block_bytes; /* smallest unit of I/O that needs no read before write */
 };
 
-/* A raw file or block device: keeps fd (which must stay open) and closes nothing but itself.
- * NULL with errno. */
+/*
+ * A raw file or block device: keeps fd (which must stay open) and closes nothing but itself. fd may
+ * have been opened with O_DIRECT: what the caller does not align is copied. NULL with errno;
+ * EINVAL: neither a file nor a block device, or O_DIRECT on a file whose size is not a multiple of
+ * the alignment.
+ */
 struct blockdev *blockdev_open_file(int fd);
 
-/* Wrappers with the documented defaults. */
+/* Wrappers with the documented defaults; -EINVAL for a range beyond the size. */
 int blockdev_pread(struct blockdev *dev, void *data, size_t length, uint64_t offset);
 int blockdev_pwrite(struct blockdev *dev, const void *data, size_t length, uint64_t offset);
 int blockdev_flush(struct blockdev *dev);
 int blockdev_discard(struct blockdev *dev, uint64_t offset, uint64_t length);
 int blockdev_zero(struct blockdev *dev, uint64_t offset, uint64_t length);
+/* What blockdev_zero() does where an implementation knows nothing better. */
+int blockdev_write_zeros(struct blockdev *dev, uint64_t offset, uint64_t length);
 int blockdev_extent(struct blockdev *dev, uint64_t offset, struct blockdev_extent *extent);
 void blockdev_close(struct blockdev *dev);
 
