@@ -29,14 +29,12 @@ int archive_fail(struct archive *archive, const char *what, struct stor_err *err
 	return -1;
 }
 
-struct archive *archive_new_tar_reader(void)
+struct archive *archive_new_reader(void)
 {
 	struct archive *archive = archive_read_new();
 
 	if (!archive)
 		abort();
-	archive_read_support_format_tar(archive);
-	archive_read_support_format_empty(archive);
 	/* Not "all": lrzip, grzip and lzop would be run as programs. */
 	archive_read_support_filter_gzip(archive);
 	archive_read_support_filter_bzip2(archive);
@@ -135,22 +133,39 @@ static int read_entry(struct archive_entry *from, const struct tree *tree, struc
 
 /* --- the whole ---------------------------------------------------------------------------- */
 
-static int write_data(struct archive *archive, struct tree *tree, const struct entry *entry, int fd,
-                      uint64_t total_bytes, struct stor_err *err)
+/* One archive on its way into a tree. */
+struct unpacking {
+	struct archive *archive, *outer;
+	struct tree *tree;
+	archive_filter_fn filter;
+	void *ctx;
+	uint64_t total_bytes;
+};
+
+static int report(const struct unpacking *unpacking, struct stor_err *err)
 {
-	uint64_t reported = 0;
+	uint64_t done = (uint64_t)archive_filter_bytes(unpacking->outer, -1);
+
+	return unpacking->tree->req->progress("unpacking", done, unpacking->total_bytes, err);
+}
+
+static int write_data(const struct unpacking *unpacking, const struct entry *entry, int fd,
+                      struct stor_err *err)
+{
+	uint64_t unreported = 0;
 
 	for (;;) {
 		const void *block;
 		size_t size;
 		la_int64_t offset;
-		int result = archive_read_data_block(archive, &block, &size, &offset);
+		int result = archive_read_data_block(unpacking->archive, &block, &size, &offset);
 
 		if (result == ARCHIVE_EOF)
 			return 0;
 		if (result != ARCHIVE_OK) {
-			archive_fail(archive, "read its content", err);
-			return fail_name(entry->path, "the archive is damaged or cut short", err);
+			archive_fail(unpacking->archive, "the archive is damaged or cut short",
+			             err);
+			return fail_name(entry->path, "read its content", err);
 		}
 		/* The limits were checked against the size that the header promised. */
 		if (offset < 0 || (uint64_t)offset > entry->size_bytes ||
@@ -158,36 +173,33 @@ static int write_data(struct archive *archive, struct tree *tree, const struct e
 			return fail_name(entry->path, "it has more content than it says", err);
 		if (pwrite_all(fd, block, size, (uint64_t)offset) < 0)
 			return tree_fail(entry->path, errno, "write", err);
-		reported += size;
-		if (reported >= 4 << 20) {
-			reported = 0;
-			if (tree->req->progress("unpacking",
-			                        (uint64_t)archive_filter_bytes(archive, -1),
-			                        total_bytes, err) < 0)
+		unreported += size;
+		if (unreported >= 4 << 20) {
+			unreported = 0;
+			if (report(unpacking, err) < 0)
 				return -1;
 		}
 	}
 }
 
-static int unpack_entry(struct archive *archive, struct archive_entry *from, struct tree *tree,
-                        archive_filter_fn filter, void *ctx, uint64_t total_bytes,
+static int unpack_entry(const struct unpacking *unpacking, struct archive_entry *from,
                         struct stor_err *err)
 {
 	cleanup_entry struct entry entry = { NULL };
 	cleanup_close int fd = -1;
 	int wanted = 1;
 
-	if (read_entry(from, tree, &entry, err) < 0)
+	if (read_entry(from, unpacking->tree, &entry, err) < 0)
 		return -1;
-	if (filter)
-		wanted = filter(ctx, &entry, err);
+	if (unpacking->filter)
+		wanted = unpacking->filter(unpacking->ctx, &entry, err);
 	if (wanted <= 0)
 		return wanted;
-	if (tree_add(tree, &entry, &fd, err) < 0)
+	if (tree_add(unpacking->tree, &entry, &fd, err) < 0)
 		return -1;
 	if (fd < 0)
 		return 0;
-	if (write_data(archive, tree, &entry, fd, total_bytes, err) < 0)
+	if (write_data(unpacking, &entry, fd, err) < 0)
 		return -1;
 	return tree_close_file(&entry, fd, err);
 }
@@ -202,8 +214,16 @@ static bool is_about_charset(struct archive *archive, int result)
 }
 
 int archive_unpack(struct archive *archive, struct tree *tree, archive_filter_fn filter, void *ctx,
-                   uint64_t total_bytes, struct stor_err *err)
+                   struct archive *outer, uint64_t total_bytes, struct stor_err *err)
 {
+	const struct unpacking unpacking = {
+		.archive = archive,
+		.outer = outer,
+		.tree = tree,
+		.filter = filter,
+		.ctx = ctx,
+		.total_bytes = total_bytes,
+	};
 	struct archive_entry *from;
 
 	for (uint64_t n = 0;; n++) {
@@ -212,34 +232,31 @@ int archive_unpack(struct archive *archive, struct tree *tree, archive_filter_fn
 		if (result == ARCHIVE_EOF)
 			return 0;
 		if (result != ARCHIVE_OK && !is_about_charset(archive, result)) {
-			char what[64];
-
-			snprintf(what, sizeof(what), "entry %llu: read its header",
-			         (unsigned long long)n + 1);
-			return archive_fail(archive, what, err);
+			archive_fail(archive, "read its header", err);
+			return err_context(err, "entry %llu", (unsigned long long)n + 1);
 		}
-		if (n % 256 == 0 &&
-		    tree->req->progress("unpacking", (uint64_t)archive_filter_bytes(archive, -1),
-		                        total_bytes, err) < 0)
+		if (n % 256 == 0 && report(&unpacking, err) < 0)
 			return -1;
-		if (unpack_entry(archive, from, tree, filter, ctx, total_bytes, err) < 0)
+		if (unpack_entry(&unpacking, from, err) < 0)
 			return -1;
 	}
 }
 
 int archive_unpack_fd(int fd, const char *source, struct tree *tree, struct stor_err *err)
 {
-	struct archive *archive = archive_new_tar_reader();
+	struct archive *archive = archive_new_reader();
 	off_t end = lseek(fd, 0, SEEK_END);
 	int result;
 
 	if (end >= 0)
 		lseek(fd, 0, SEEK_SET);
+	archive_read_support_format_tar(archive);
+	archive_read_support_format_empty(archive);
 	if (archive_read_open_fd(archive, fd, READ_SIZE) != ARCHIVE_OK)
 		result = archive_fail(archive, "open", err);
 	else
-		result =
-			archive_unpack(archive, tree, NULL, NULL, end > 0 ? (uint64_t)end : 0, err);
+		result = archive_unpack(archive, tree, NULL, NULL, archive,
+		                        end > 0 ? (uint64_t)end : 0, err);
 	if (result < 0)
 		err_context(err, "archive %s", source);
 	archive_read_free(archive);

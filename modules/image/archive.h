@@ -8,20 +8,20 @@
 struct archive;
 struct archive_entry;
 
-/* A reader of tar in whatever compression the library itself can undo; no outside program is
- * ever run. Never NULL. */
-struct archive *archive_new_tar_reader(void);
+/* A reader of no format yet, in whatever compression the library itself can undo; no outside
+ * program is ever run. Never NULL. */
+struct archive *archive_new_reader(void);
 
 /* Decides what happens to one entry; it may change it. 1: make it; 0: leave it out; -1 with err
  * filled. */
 typedef int (*archive_filter_fn)(void *ctx, struct entry *entry, struct stor_err *err);
 
 /*
- * Unpack all entries of an opened reader. filter may be NULL. total_bytes of compressed input, for
- * progress; 0: not known.
+ * Unpack all entries of an opened reader. filter may be NULL. Progress is told as the part of
+ * total_bytes (0: not known) that the reader `outer` has read.
  */
 int archive_unpack(struct archive *archive, struct tree *tree, archive_filter_fn filter, void *ctx,
-                   uint64_t total_bytes, struct stor_err *err);
+                   struct archive *outer, uint64_t total_bytes, struct stor_err *err);
 
 /* Unpack an archive from a descriptor; `source` names it. */
 int archive_unpack_fd(int fd, const char *source, struct tree *tree, struct stor_err *err);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The internal module "image": its table, and what kind of source an import has before it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,28 +13,87 @@
 #include "modules/image/archive.h"
 #include "modules/image/copy.h"
 #include "modules/image/export.h"
+#include "modules/image/layout.h"
 
-static int fill_tree(const struct image_import_req *req, int root_fd, struct stor_err *err)
+/* Begins anew: what was unpacked is no root, but holds images. Returns a descriptor of it. */
+static int set_aside(const struct image_import_req *req, int *root_fd, struct stor_err *err)
+{
+	int packed_fd = steal_fd(root_fd);
+
+	if (renameat(req->work_fd, "rootfs", req->work_fd, "packed") < 0 ||
+	    mkdirat(req->work_fd, "rootfs", 0755) < 0 ||
+	    fchmodat(req->work_fd, "rootfs", 0755, 0) < 0)
+		err_fail(err, STOR_FAILED, errno, "set the unpacked archive aside");
+	else
+		*root_fd = fs_open_dir(req->work_fd, "rootfs", err);
+	return packed_fd;
+}
+
+static int fill_from_layout(const struct image_import_req *req, int dir_fd, enum layout_kind kind,
+                            int root_fd, struct stor_err *err)
 {
 	cleanup_tree struct tree tree;
-	struct stat st;
-	int result;
 
 	tree_init(&tree, root_fd, req);
-	if (fstat(req->source_fd, &st) < 0)
-		return err_fail(err, STOR_FAILED, errno, "%s", req->source);
-	if (S_ISDIR(st.st_mode))
-		result = copy_directory(req->source_fd, req->source, &tree, err);
-	else
-		result = archive_unpack_fd(req->source_fd, req->source, &tree, err);
-	if (result < 0)
+	if (layout_import(dir_fd, kind, &tree, err) < 0 || tree_finish(&tree, err) < 0)
+		return err_context(err, "%s", req->source);
+	record_set(req->record, "kind", kind == LAYOUT_OCI ? "oci" : "docker");
+	return tree_count(root_fd, req->record, err);
+}
+
+static int fill_from_directory(const struct image_import_req *req, int root_fd,
+                               struct stor_err *err)
+{
+	enum layout_kind kind = layout_detect(req->source_fd);
+	cleanup_tree struct tree tree;
+
+	tree_init(&tree, root_fd, req);
+	if (kind != LAYOUT_NONE)
+		return fill_from_layout(req, req->source_fd, kind, root_fd, err);
+	if (copy_directory(req->source_fd, req->source, &tree, err) < 0)
 		return -1;
 	if (tree_finish(&tree, err) < 0)
 		return err_context(err, "%s", req->source);
-	record_set(req->record, "kind", S_ISDIR(st.st_mode) ? "directory" : "tar");
-	record_set_u64(req->record, "entries", tree.entries);
-	record_set_u64(req->record, "bytes", tree.bytes);
-	return 0;
+	record_set(req->record, "kind", "directory");
+	return tree_count(root_fd, req->record, err);
+}
+
+/* An archive may hold a root or images; what it was is seen when it is unpacked, and then a stream
+ * that cannot be read twice is already where its layers can be read from. */
+static int fill_from_archive(const struct image_import_req *req, int *root_fd, struct stor_err *err)
+{
+	cleanup_close int packed_fd = -1;
+	cleanup_tree struct tree tree;
+	enum layout_kind kind;
+
+	tree_init(&tree, *root_fd, req);
+	if (archive_unpack_fd(req->source_fd, req->source, &tree, err) < 0)
+		return -1;
+	kind = layout_detect(*root_fd);
+	if (kind == LAYOUT_NONE) {
+		if (tree_finish(&tree, err) < 0)
+			return err_context(err, "%s", req->source);
+		record_set(req->record, "kind", "tar");
+		return tree_count(*root_fd, req->record, err);
+	}
+	packed_fd = set_aside(req, root_fd, err);
+	if (*root_fd < 0 || fill_from_layout(req, packed_fd, kind, *root_fd, err) < 0)
+		return -1;
+	return fs_remove_tree(req->work_fd, "packed", err);
+}
+
+static int fill_tree(const struct image_import_req *req, struct stor_err *err)
+{
+	cleanup_close int root_fd = fs_open_dir(req->work_fd, "rootfs", err);
+	struct stat st;
+
+	if (root_fd < 0)
+		return -1;
+	if (fstat(req->source_fd, &st) < 0)
+		return err_fail(err, STOR_FAILED, errno, "%s", req->source);
+	if (S_ISDIR(st.st_mode))
+		return fill_from_directory(req, root_fd, err);
+	return fill_from_archive(req, &root_fd, err);
 }
 
 /* Names are bytes; libarchive converts those of pax headers, which are UTF-8, from and to the
@@ -61,8 +122,7 @@ static void charset_leave(struct charset *charset)
 static int import_image(const struct image_import_req *req, struct stor_err *err)
 {
 	struct charset charset = charset_enter();
-	cleanup_close int root_fd = fs_open_dir(req->work_fd, "rootfs", err);
-	int result = root_fd < 0 ? -1 : fill_tree(req, root_fd, err);
+	int result = fill_tree(req, err);
 
 	charset_leave(&charset);
 	return result;

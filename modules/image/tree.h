@@ -89,4 +89,9 @@ int tree_note_dir(struct tree *tree, const char *path, int dir_fd, const struct 
 
 void tree_free_dirs(struct tree *tree);
 
+/* --- tree_count.c ------------------------------------------------------------------------- */
+
+/* Count what a finished tree holds, for the record: entries, and bytes in files. */
+int tree_count(int root_fd, struct record *record, struct stor_err *err);
+
 #endif
