@@ -14,7 +14,9 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/container_store.h"
+#include "core/golden.h"
 #include "core/store.h"
+#include "core/volume_users.h"
 
 struct sweep {
 	struct store *store;
@@ -89,7 +91,8 @@ static void sweep_temp(struct sweep *sweep)
 			continue;
 		report(sweep, "unfinished work", path, "its stor process is dead");
 		err_clear(&failure);
-		if (!sweep->opts->dry_run && fs_remove_tree(store->fd, path, &failure) < 0)
+		if (!sweep->opts->dry_run && (volume_sweep_temp(store, path, &failure) < 0 ||
+		                              fs_remove_tree(store->fd, path, &failure) < 0))
 			keep_failure(sweep, &failure);
 	}
 }
@@ -147,7 +150,7 @@ static void sweep_names(struct sweep *sweep)
 
 int store_collect(struct store *store, const struct sweep_opts *opts, struct stor_err *err)
 {
-	struct stor_err last = STOR_ERR_INIT;
+	struct stor_err last = STOR_ERR_INIT, failure = STOR_ERR_INIT;
 	struct sweep sweep = { .store = store, .opts = opts, .err = &last };
 	bool has_failed = false;
 	char self[48];
@@ -157,9 +160,14 @@ int store_collect(struct store *store, const struct sweep_opts *opts, struct sto
 	store_self(store, self, sizeof(self));
 	sweep_live(&sweep);
 	sweep_temp(&sweep);
+	if (volume_users_sweep(store, opts, &failure) < 0)
+		keep_failure(&sweep, &failure);
 	if (opts->is_thorough || store->is_state_new) {
 		sweep_containers(&sweep);
 		sweep_names(&sweep);
+		err_clear(&failure);
+		if (golden_sweep(store, opts, &failure) < 0)
+			keep_failure(&sweep, &failure);
 		if (!opts->dry_run)
 			store->is_state_new = false;
 	}

@@ -7,15 +7,27 @@
 #define CORE_VOLUME_H
 
 #include "core/backend.h"
+#include "core/base/record.h"
 #include "core/store.h"
+
+enum volume_kind { VOLUME_NAMED, VOLUME_FOREIGN, VOLUME_GOLDEN, VOLUME_EPHEMERAL };
 
 struct volume {
 	const struct backend *backend;
-	char *name; /* for messages: name, golden key, container id or foreign path */
-	char *dir;  /* its folder below STORE; NULL: foreign */
+	enum volume_kind kind;
+	char *name;           /* for messages: name, golden key, container id or foreign path */
+	char *dir;            /* its folder below STORE; NULL: foreign */
+	char *path;           /* absolute; ref.path is this */
+	char *key;            /* names it in STATE/users and in locks */
+	struct record record; /* as read from its folder; empty: foreign or ephemeral */
 	struct params params;
 	struct stor_volume ref; /* what callbacks get */
 };
+
+#define VOLUME_INIT                                                                                \
+	{                                                                                          \
+		.backend = NULL                                                                    \
+	}
 
 void volume_free(struct volume *volume);
 #define cleanup_volume __attribute__((cleanup(volume_free)))
@@ -25,8 +37,41 @@ void volume_free(struct volume *volume);
 int volume_find(struct store *store, const char *name, const char *backend,
                 const struct strv *given_params, struct volume *volume, struct stor_err *err);
 
+/* The ephemeral volume of a container, as its record describes it. */
+int volume_of_container(struct store *store, const char *id, const struct record *record,
+                        struct volume *volume, struct stor_err *err);
+
+/* Fill in everything but the parameters: `dir` is the folder below STORE, or NULL with `path` for a
+ * foreign one. */
+void volume_init(struct volume *volume, struct store *store, enum volume_kind kind,
+                 const struct backend *backend, const char *name, const char *dir,
+                 const char *path);
+
+/* Parse the parameters, with what volume->record remembers. scope: STOR_PARAM_*. */
+int volume_set_params(struct volume *volume, const struct strv *given, uint32_t scope,
+                      struct stor_err *err);
+
+/* Names of the volumes of the store, sorted. */
+int volume_list(struct store *store, struct strv *names, struct stor_err *err);
+
+/* Remove a named volume that nobody uses. STOR_BUSY names the user. */
+int volume_remove(struct store *store, const char *name, struct stor_err *err);
+
+/* What is in the tmp/ folder of a dead process was a whole volume, being removed or about to get
+ * its name: let its backend remove what it keeps. Anything else is success. For sweep.c. */
+int volume_sweep_temp(struct store *store, const char *temp, struct stor_err *err);
+
+/* Make volumes/NAME a copy of a volume that nobody writes to meanwhile. */
+int volume_clone(struct store *store, const struct volume *source, const char *name,
+                 enum stor_clone_mode mode, struct stor_err *err);
+
+/* Lock a volume against attaching, and other work on it, for as long as the returned descriptor is
+ * open. STOR_BUSY, naming the user, when it is attached (for writing, where readers_may_stay). */
+int volume_lock(struct store *store, const struct volume *volume, bool readers_may_stay,
+                struct stor_err *err);
+
 struct volume_create_opts {
-	const char *backend;
+	const char *backend;       /* NULL: STOR_BACKEND, else "dir" */
 	const struct strv *params; /* KEY=VALUE */
 	uint64_t size_bytes;       /* 0: the backend's default */
 	const char *fs_type;
@@ -47,6 +92,9 @@ struct attached {
 	const char *how;     /* static, or NULL */
 	const char *fs_type; /* static, or NULL */
 	bool read_only;
+	bool is_lock_ours; /* the lock is lock_fd alone: nothing to wait for once it is closed */
+	char *user_path;   /* absolute: the record of this use in STATE/users; NULL: none */
+	char *token;       /* for backend_detach(); NULL: the kernel ends the attachment */
 };
 
 #define ATTACHED_INIT                                                                              \
@@ -60,7 +108,14 @@ struct attach_opts {
 	const char *snapshot;
 	int userns_fd; /* -1: none */
 	const char *label;
+	const char *user; /* who uses it, for the message that others get: "container web"; NULL:
+	                     this process */
 };
+
+#define ATTACH_OPTS_INIT                                                                           \
+	{                                                                                          \
+		.userns_fd = -1                                                                    \
+	}
 
 /* Attach and mount. STOR_BUSY, naming the user where known, when somebody has it. */
 int volume_attach(struct store *store, const struct volume *volume, const struct attach_opts *opts,
@@ -82,11 +137,14 @@ struct root_opts {
 	bool read_only;
 };
 
+/* The backend of a new root or volume: `asked`, else STOR_BACKEND, else "dir". */
+const char *root_backend_name(const char *asked);
+
 /*
- * What a container is rooted on: one attached volume; or, for an ephemeral clone by overlay, the
- * golden volume (base, read-only) under an empty one of the container's own (upper), which the
- * container's first process joins in its own mount namespace: lowerdir = base's root, upperdir and
- * workdir = "upper" and "work" in upper's root, which exist.
+ * What a container is rooted on: one attached volume, `base`; or, for an ephemeral clone by
+ * overlay, the golden volume (base, read-only) under an empty one of the container's own (upper),
+ * which the container's first process joins in its own mount namespace: lowerdir = base's root,
+ * upperdir and workdir = "upper" and "work" in upper's root, which exist.
  */
 struct root {
 	bool is_overlay;
@@ -98,7 +156,10 @@ struct root {
 
 /* Prepare the root of container `id`, whose folder containers/ID exists. Makes the golden volume
  * when it is the first use (two runs that race make it once). Adds what a later start or removal
- * needs to `record` ("volume.*", "backend"). */
+ * needs to `record` ("volume.*", "param.*", "backend"); where it does not name the backend yet
+ * (root_backend_name() says it before container_begin()), the record is saved before the volume is
+ * made, so that a sweep knows who has to remove it. *root is filled with what root_release() takes,
+ * and untouched on failure; it holds pointers into itself, so it must not be moved. */
 int root_prepare(struct store *store, const char *id, const struct root_opts *opts,
                  struct root *root, struct record *record, struct stor_err *err);
 

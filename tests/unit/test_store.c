@@ -1,0 +1,668 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The store and the containers' records: what is made, who is alive, names, and what a sweep does.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <stor/util.h>
+
+#include "core/base/fs.h"
+#include "core/base/proc.h"
+#include "core/container_store.h"
+#include "core/store.h"
+
+struct fixture {
+	char dir[40];
+	char store_path[64], state_path[64];
+	struct store store;
+	struct stor_err err;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+
+	strcpy(f->dir, "/tmp/stor-unit-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->store_path, sizeof(f->store_path), "%s/store", f->dir);
+	snprintf(f->state_path, sizeof(f->state_path), "%s/state", f->dir);
+	f->store = (struct store)STORE_INIT;
+	f->store.path = f->store_path;
+	f->store.state_path = f->state_path;
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	struct stor_err err = STOR_ERR_INIT;
+
+	store_close(&f->store);
+	assert_int_equal(fs_remove_tree(AT_FDCWD, f->dir, &err), 0);
+	free(f);
+	return 0;
+}
+
+#define open_store(f)                                                                              \
+	do {                                                                                       \
+		if (store_open(&(f)->store, &(f)->err) < 0)                                        \
+			fail_msg("%s", (f)->err.text);                                             \
+	} while (0)
+
+/* A store opened as another command would: its own descriptors. */
+static struct store second_store(struct fixture *f)
+{
+	struct store other = STORE_INIT;
+
+	other.path = f->store_path;
+	other.state_path = f->state_path;
+	return other;
+}
+
+static size_t entries(int dir_fd, const char *folder)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+	struct stor_err err = STOR_ERR_INIT;
+
+	assert_int_equal(store_list(dir_fd, folder, &names, &err), 0);
+	return names.count;
+}
+
+/* --- the folders -------------------------------------------------------------------------- */
+
+static void folders_are_made_private(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+
+	umask(0);
+	open_store(f);
+	assert_int_equal(stat(f->store_path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(fstatat(f->store.state_fd, "live", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(store_open(&f->store, &f->err), 0);
+	umask(022);
+}
+
+static void store_that_others_can_write_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(mkdir(f->store_path, 0700), 0);
+	assert_int_equal(chmod(f->store_path, 0777), 0);
+	assert_int_equal(store_open(&f->store, &f->err), -1);
+	assert_non_null(strstr(f->err.text, "written by others"));
+	assert_int_equal(chmod(f->store_path, 0700), 0);
+	assert_int_equal(chown(f->store_path, 12345, 0), 0);
+	err_clear(&f->err);
+	assert_int_equal(store_open(&f->store, &f->err), -1);
+	assert_non_null(strstr(f->err.text, "user 12345"));
+}
+
+static void store_that_others_can_read_is_closed(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+
+	assert_int_equal(mkdir(f->store_path, 0755), 0);
+	open_store(f);
+	assert_int_equal(stat(f->store_path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+}
+
+static void too_long_a_path_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char path[4096];
+
+	memset(path, 'x', sizeof(path));
+	for (size_t i = 0; i < sizeof(path); i += 100)
+		path[i] = '/';
+	path[4000] = '\0';
+	f->store.path = path;
+	assert_int_equal(store_open(&f->store, &f->err), -1);
+	assert_int_equal(f->err.status, STOR_USAGE);
+}
+
+static void state_of_another_store_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct store other = second_store(f);
+	char path[64];
+
+	open_store(f);
+	snprintf(path, sizeof(path), "%s/other", f->dir);
+	other.path = path;
+	assert_int_equal(store_open(&other, &f->err), -1);
+	assert_int_equal(f->err.status, STOR_USAGE);
+	assert_non_null(strstr(f->err.text, f->store_path));
+}
+
+static void other_state_is_refused_only_while_containers_run(void **state)
+{
+	struct fixture *f = *state;
+	struct store other = second_store(f);
+	cleanup_record struct record record = RECORD_INIT;
+	cleanup_free char *id = NULL;
+	char path[64];
+
+	open_store(f);
+	snprintf(path, sizeof(path), "%s/state2", f->dir);
+	other.state_path = path;
+	assert_int_equal(container_begin(&f->store, NULL, &record, &id, &f->err), 0);
+	assert_int_equal(store_open(&other, &f->err), -1);
+	assert_int_equal(f->err.status, STOR_BUSY);
+	assert_int_equal(container_end(&f->store, id, &record, 0, true, &f->err), -0);
+	err_clear(&f->err);
+	assert_int_equal(store_open(&other, &f->err), 0);
+	store_close(&other);
+}
+
+static void ids_are_ids_and_differ(void **state)
+{
+	cleanup_free char *a = store_new_id(), *b = store_new_id();
+
+	(void)state;
+	assert_true(store_is_id(a));
+	assert_true(store_is_id(b));
+	assert_string_not_equal(a, b);
+	assert_false(store_is_id("0123456789a"));
+	assert_false(store_is_id("0123456789aG"));
+}
+
+static void work_in_progress_moves_whole_or_not(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_free char *a = NULL, *b = NULL;
+
+	open_store(f);
+	a = store_make_temp(&f->store, &f->err);
+	b = store_make_temp(&f->store, &f->err);
+	assert_string_not_equal(a, b);
+	assert_int_equal(store_publish(&f->store, a, "volumes/v", &f->err), 0);
+	assert_int_equal(store_publish(&f->store, b, "volumes/v", &f->err), -1);
+	assert_int_equal(f->err.status, STOR_BUSY);
+	store_remove_temp(&f->store, b);
+	assert_int_equal(entries(f->store.fd, "tmp"), 0);
+}
+
+/* --- locks -------------------------------------------------------------------------------- */
+
+static void locks_exclude_by_key(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_close int a = -1, b = -1, shared = -1;
+
+	open_store(f);
+	a = store_lock(&f->store, "one", true, 0, &f->err);
+	assert_true(a >= 0);
+	b = store_lock(&f->store, "two", true, 0, &f->err);
+	assert_true(b >= 0);
+	assert_int_equal(store_lock(&f->store, "one", false, 5, &f->err), -1);
+	assert_int_equal(f->err.status, STOR_BUSY);
+	close_fd(&a);
+	a = store_lock(&f->store, "one", false, 0, &f->err);
+	shared = store_lock(&f->store, "one", false, 0, &f->err);
+	assert_true(a >= 0 && shared >= 0);
+}
+
+/* --- containers --------------------------------------------------------------------------- */
+
+/* Runs in a child that is then killed: leaves container `name` behind as a kill -9 would. */
+static char *leave_dead(struct fixture *f, const char *name, const char *rm, const char *status)
+{
+	char id[13] = "";
+	int ends[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(ends), 0);
+	pid = fork();
+	if (!pid) {
+		struct record record = RECORD_INIT;
+		char *made = NULL;
+
+		record_add(&record, "rm", rm);
+		if (container_begin(&f->store, name, &record, &made, &f->err) < 0)
+			_exit(1);
+		record_set(&record, "status", status);
+		if (container_save(&f->store, made, &record, &f->err) < 0 ||
+		    write(ends[1], made, 12) != 12)
+			_exit(1);
+		kill(getpid(), SIGKILL);
+	}
+	assert_int_equal(read(ends[0], id, 12), 12);
+	proc_wait(pid);
+	close(ends[0]);
+	close(ends[1]);
+	return xstrdup(id);
+}
+
+static void containers_are_found_by_name_id_and_prefix(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_record struct record record = RECORD_INIT, other = RECORD_INIT, found = RECORD_INIT;
+	cleanup_free char *id = NULL, *id2 = NULL, *by_name = NULL, *by_id = NULL, *prefix = NULL;
+
+	assert_int_equal(container_begin(&f->store, "web", &record, &id, &f->err), 0);
+	assert_int_equal(container_begin(&f->store, NULL, &other, &id2, &f->err), 0);
+	assert_int_equal(container_find(&f->store, "web", &by_name, &found, &f->err), 0);
+	assert_string_equal(by_name, id);
+	assert_string_equal(record_get(&found, "status"), "created");
+	assert_int_equal(container_find(&f->store, id2, &by_id, NULL, &f->err), 0);
+	assert_string_equal(by_id, id2);
+	/* Eleven digits are unique but for bad luck of 1 in 16 to the 11th. */
+	by_id[11] = '\0';
+	assert_int_equal(container_find(&f->store, by_id, &prefix, NULL, &f->err), 0);
+	assert_string_equal(prefix, id2);
+	assert_int_equal(container_find(&f->store, "nobody", &prefix, NULL, &f->err), -1);
+	assert_int_equal(f->err.status, STOR_NOT_FOUND);
+}
+
+static void ambiguous_prefix_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char *id = NULL;
+
+	open_store(f);
+	for (const char *const *at = (const char *const[]){ "abc111111111", "abc222222222", NULL };
+	     *at; at++) {
+		cleanup_free char *dir = xasprintf("containers/%s", *at);
+		cleanup_record struct record record = RECORD_INIT;
+
+		assert_int_equal(store_make_dir(f->store.fd, "containers", &f->err), 0);
+		assert_int_equal(store_make_dir(f->store.fd, dir, &f->err), 0);
+		record_add(&record, "status", "exited");
+		assert_int_equal(container_save(&f->store, *at, &record, &f->err), 0);
+	}
+	assert_int_equal(container_find(&f->store, "abc", &id, NULL, &f->err), -1);
+	assert_int_equal(f->err.status, STOR_USAGE);
+	assert_int_equal(container_find(&f->store, "abc2", &id, NULL, &f->err), 0 * -1);
+	free(id);
+}
+
+static void rm_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_record struct record record = RECORD_INIT;
+	cleanup_free char *id = NULL;
+
+	assert_int_equal(container_begin(&f->store, "web", &record, &id, &f->err), 0);
+	assert_true(store_is_live(&f->store, id, NULL));
+	assert_int_equal(container_end(&f->store, id, &record, 0, true, &f->err), 0);
+	assert_false(store_is_live(&f->store, id, NULL));
+	assert_int_equal(entries(f->store.fd, "containers"), 0);
+	assert_int_equal(entries(f->store.fd, "names"), 0);
+	assert_int_equal(entries(f->store.state_fd, "live"), 0);
+}
+
+static void stopped_container_keeps_name_and_status(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_record struct record record = RECORD_INIT, again = RECORD_INIT, found = RECORD_INIT;
+	cleanup_free char *id = NULL, *id2 = NULL, *by_name = NULL;
+
+	assert_int_equal(container_begin(&f->store, "web", &record, &id, &f->err), 0);
+	assert_int_equal(container_end(&f->store, id, &record, 7, false, &f->err), 0);
+	assert_int_equal(container_begin(&f->store, "web", &again, &id2, &f->err), -1);
+	assert_int_equal(f->err.status, STOR_BUSY);
+	assert_non_null(strstr(f->err.text, id));
+	assert_int_equal(container_find(&f->store, "web", &by_name, &found, &f->err), 0);
+	assert_string_equal(record_get(&found, "exit-code"), "7");
+	assert_int_equal(entries(f->store.fd, "containers"), 1);
+	assert_int_equal(container_remove(&f->store, id, &f->err), 0);
+	assert_int_equal(entries(f->store.fd, "containers"), 0);
+	assert_int_equal(entries(f->store.fd, "names"), 0);
+}
+
+static void running_container_is_not_removed(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_record struct record record = RECORD_INIT;
+	cleanup_free char *id = NULL;
+
+	assert_int_equal(container_begin(&f->store, "web", &record, &id, &f->err), 0);
+	assert_int_equal(container_remove(&f->store, id, &f->err), -1);
+	assert_int_equal(f->err.status, STOR_BUSY);
+}
+
+static void name_of_a_killed_rm_container_is_free(void **state)
+{
+	static const char *const at[] = { "created", "running" };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		cleanup_record struct record record = RECORD_INIT;
+		cleanup_free char *dead = leave_dead(f, "web", "yes", at[i]), *id = NULL;
+
+		open_store(f);
+		if (container_begin(&f->store, "web", &record, &id, &f->err) < 0)
+			fail_msg("%s", f->err.text);
+		assert_int_equal(entries(f->store.fd, "containers"), 1);
+		assert_int_equal(container_end(&f->store, id, &record, 0, true, &f->err), 0);
+		assert_int_equal(entries(f->store.fd, "names"), 0);
+	}
+}
+
+static void stale_name_is_taken_over(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_record struct record record = RECORD_INIT;
+	cleanup_free char *id = NULL, *found = NULL;
+
+	open_store(f);
+	assert_int_equal(store_make_dir(f->store.fd, "names", &f->err), 0);
+	assert_int_equal(symlinkat("0123456789ab", f->store.fd, "names/web"), 0);
+	assert_int_equal(container_begin(&f->store, "web", &record, &id, &f->err), 0);
+	found = store_find_name(&f->store, "web");
+	assert_string_equal(found, id);
+}
+
+static void one_of_many_gets_the_name(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_free char *dead = leave_dead(f, "web", "yes", "running");
+	int won = 0, go[2], hold[2];
+	pid_t pids[50];
+
+	/* All begin at once, and winners stay alive until everybody has tried. */
+	assert_int_equal(pipe(go), 0);
+	assert_int_equal(pipe(hold), 0);
+	for (int i = 0; i < 50; i++) {
+		pids[i] = fork();
+		if (!pids[i]) {
+			struct record record = RECORD_INIT;
+			struct store own = second_store(f);
+			char *id = NULL, c;
+
+			record_add(&record, "rm", "yes");
+			close(go[1]);
+			close(hold[1]);
+			if (read(go[0], &c, 1) < 0)
+				_exit(9);
+			if (container_begin(&own, "web", &record, &id, &f->err) < 0)
+				_exit(f->err.status == STOR_BUSY ? 1 : 9);
+			/* Not before all others are done. */
+			if (read(hold[0], &c, 1) < 0)
+				_exit(9);
+			_exit(container_end(&own, id, &record, 0, true, &f->err) < 0 ? 9 : 0);
+		}
+	}
+	close(go[0]);
+	close(hold[0]);
+	close(go[1]);
+	for (int i = 0, reaped = 0; reaped < 49; i++) {
+		int status;
+
+		assert_true(waitpid(-1, &status, 0) > 0);
+		assert_int_equal(proc_exit_code(status), 1);
+		reaped++;
+	}
+	close(hold[1]);
+	for (int i = 0; i < 1; i++) {
+		int status;
+
+		assert_true(waitpid(-1, &status, 0) > 0);
+		won += proc_exit_code(status) == 0;
+	}
+	assert_int_equal(won, 1);
+	open_store(f);
+	assert_int_equal(store_sweep(&f->store, &f->err), 0);
+	assert_int_equal(entries(f->store.fd, "containers"), 0);
+	assert_int_equal(entries(f->store.fd, "names"), 0);
+	assert_int_equal(entries(f->store.state_fd, "live"), 0);
+}
+
+static void bad_names_are_refused(void **state)
+{
+	static const char *const bad[] = { "", ".", "..", "a/b", "-x", "a b", "a\n", "\xc3\xa9" };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		cleanup_record struct record record = RECORD_INIT;
+		char *id = NULL;
+
+		err_clear(&f->err);
+		assert_int_equal(container_begin(&f->store, bad[i], &record, &id, &f->err), -1);
+		assert_int_equal(f->err.status, STOR_USAGE);
+	}
+	assert_int_equal(entries(f->store.fd, "containers"), 0);
+}
+
+/* --- the sweep ---------------------------------------------------------------------------- */
+
+static void sweep_removes_a_killed_rm_container(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_free char *dead = leave_dead(f, "web", "yes", "running");
+
+	open_store(f);
+	assert_int_equal(entries(f->store.fd, "containers"), 1);
+	f->store.is_state_new = false;
+	assert_int_equal(store_sweep(&f->store, &f->err), 0);
+	assert_int_equal(entries(f->store.fd, "containers"), 0);
+	assert_int_equal(entries(f->store.fd, "names"), 0);
+	assert_int_equal(entries(f->store.state_fd, "live"), 0);
+}
+
+static void sweep_ends_a_killed_container(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_free char *dead = leave_dead(f, "web", "no", "running"), *id = NULL;
+	cleanup_record struct record record = RECORD_INIT;
+
+	open_store(f);
+	f->store.is_state_new = false;
+	assert_int_equal(store_sweep(&f->store, &f->err), 0);
+	assert_int_equal(entries(f->store.state_fd, "live"), 0);
+	assert_int_equal(container_load(&f->store, dead, &record, &f->err), 0);
+	assert_string_equal(record_get(&record, "status"), "exited");
+	assert_string_equal(record_get(&record, "exit-code"), "unknown");
+}
+
+static void sweep_leaves_the_living_alone(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_record struct record record = RECORD_INIT;
+	cleanup_free char *id = NULL, *temp = NULL;
+	struct store other = second_store(f);
+	struct sweep_opts thorough = { .is_thorough = true };
+	pid_t pid;
+
+	record_add(&record, "rm", "yes");
+	assert_int_equal(container_begin(&f->store, "web", &record, &id, &f->err), 0);
+	temp = store_make_temp(&f->store, &f->err);
+	pid = fork();
+	if (!pid)
+		_exit(store_sweep(&other, &f->err) < 0 ||
+		      store_collect(&other, &thorough, &f->err) < 0);
+	assert_int_equal(proc_exit_code(proc_wait(pid)), 0);
+	assert_int_equal(entries(f->store.fd, "containers"), 1);
+	assert_int_equal(entries(f->store.fd, "names"), 1);
+	assert_int_equal(entries(f->store.fd, "tmp"), 1);
+	assert_int_equal(entries(f->store.state_fd, "live"), 1);
+}
+
+static void sweep_removes_work_of_the_dead(void **state)
+{
+	struct fixture *f = *state;
+	pid_t pid;
+
+	open_store(f);
+	pid = fork();
+	if (!pid) {
+		cleanup_free char *temp = store_make_temp(&f->store, &f->err);
+		cleanup_free char *below = xasprintf("%s/data", temp);
+
+		_exit(mkdirat(f->store.fd, below, 0700) < 0);
+	}
+	assert_int_equal(proc_exit_code(proc_wait(pid)), 0);
+	assert_int_equal(entries(f->store.fd, "tmp"), 1);
+	assert_int_equal(store_sweep(&f->store, &f->err), 0);
+	assert_int_equal(entries(f->store.fd, "tmp"), 0);
+}
+
+static void reused_pid_is_seen_through_by_gc(void **state)
+{
+	struct sweep_opts thorough = { .is_thorough = true };
+	struct fixture *f = *state;
+	cleanup_free char *marker = NULL, *dir = NULL;
+	cleanup_record struct record record = RECORD_INIT;
+
+	open_store(f);
+	/* Process 1 lives, but did not start at tick 99999999999. */
+	assert_int_equal(store_make_dir(f->store.fd, "containers", &f->err), 0);
+	assert_int_equal(store_make_dir(f->store.fd, "containers/0123456789ab", &f->err), 0);
+	record_add(&record, "rm", "yes");
+	record_add(&record, "status", "running");
+	assert_int_equal(container_save(&f->store, "0123456789ab", &record, &f->err), 0);
+	marker = xstrdup("live/1.99999999999.0123456789ab");
+	assert_int_equal(mknodat(f->store.state_fd, marker, S_IFREG | 0600, 0), 0);
+	assert_false(store_is_live(&f->store, "0123456789ab", NULL));
+	assert_int_equal(store_collect(&f->store, &thorough, &f->err), 0);
+	assert_int_equal(entries(f->store.fd, "containers"), 0);
+	assert_int_equal(entries(f->store.state_fd, "live"), 0);
+}
+
+static void first_sweep_after_a_boot_ends_what_ran(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_free char *kept = leave_dead(f, "kept", "no", "running");
+	cleanup_free char *gone = leave_dead(f, "gone", "yes", "running");
+	cleanup_free char *made = leave_dead(f, "made", "no", "created");
+	cleanup_record struct record record = RECORD_INIT, created = RECORD_INIT;
+
+	assert_int_equal(fs_remove_tree(AT_FDCWD, f->state_path, &f->err), 0);
+	open_store(f);
+	assert_true(f->store.is_state_new);
+	assert_int_equal(store_sweep(&f->store, &f->err), 0);
+	assert_int_equal(container_load(&f->store, gone, &record, &f->err), -1);
+	assert_int_equal(f->err.status, STOR_NOT_FOUND);
+	err_clear(&f->err);
+	assert_int_equal(container_load(&f->store, kept, &record, &f->err), 0);
+	assert_string_equal(record_get(&record, "status"), "exited");
+	assert_int_equal(container_load(&f->store, made, &created, &f->err), 0);
+	assert_string_equal(record_get(&created, "status"), "created");
+}
+
+static void dead_container_is_noticed_when_looked_at(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_free char *dead = leave_dead(f, "web", "no", "running"), *id = NULL, *id2 = NULL;
+	cleanup_free char *gone = leave_dead(f, "tmp", "yes", "running");
+	cleanup_record struct record record = RECORD_INIT;
+
+	assert_int_equal(container_find(&f->store, "web", &id, &record, &f->err), 0);
+	assert_string_equal(record_get(&record, "status"), "exited");
+	assert_int_equal(container_find(&f->store, "tmp", &id2, NULL, &f->err), -1);
+	assert_int_equal(f->err.status, STOR_NOT_FOUND);
+}
+
+static void dry_run_changes_nothing(void **state)
+{
+	struct sweep_opts opts = { .is_thorough = true, .dry_run = true };
+	struct fixture *f = *state;
+	cleanup_free char *gone = leave_dead(f, "web", "yes", "running");
+
+	open_store(f);
+	assert_int_equal(store_collect(&f->store, &opts, &f->err), 0);
+	assert_int_equal(entries(f->store.fd, "containers"), 1);
+	assert_int_equal(entries(f->store.state_fd, "live"), 1);
+}
+
+static double milliseconds(const struct timespec *from)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - from->tv_sec) * 1e3 +
+	       (double)(now.tv_nsec - from->tv_nsec) / 1e6;
+}
+
+/* With 500 alive a sweep is to cost less than 0.5 ms, and a start no more than without them. The
+ * bounds are four times that: tests run beside others. */
+static void five_hundred_alive_cost_little(void **state)
+{
+	struct fixture *f = *state;
+	double sweep = 1e9, start = 1e9;
+
+	open_store(f);
+	assert_int_equal(store_sweep(&f->store, &f->err), 0);
+	for (int i = 0; i < 500; i++) {
+		cleanup_free char *id = store_new_id();
+		cleanup_free char *marker = xasprintf("live/1.1.%s", id);
+
+		assert_int_equal(mknodat(f->store.state_fd, marker, S_IFREG | 0600, 0), 0);
+	}
+	for (int i = 0; i < 20; i++) {
+		cleanup_record struct record record = RECORD_INIT;
+		cleanup_free char *id = NULL;
+		struct timespec from;
+		double took;
+
+		clock_gettime(CLOCK_MONOTONIC, &from);
+		assert_int_equal(container_begin(&f->store, NULL, &record, &id, &f->err), 0);
+		assert_int_equal(container_end(&f->store, id, &record, 0, true, &f->err), 0);
+		took = milliseconds(&from);
+		start = took < start ? took : start;
+		clock_gettime(CLOCK_MONOTONIC, &from);
+		assert_int_equal(store_sweep(&f->store, &f->err), 0);
+		took = milliseconds(&from);
+		sweep = took < sweep ? took : sweep;
+	}
+	print_message("sweep with 500 alive %.3f ms, begin and end %.3f ms\n", sweep, start);
+	assert_true(sweep < 2.0);
+	assert_true(start < 0.6);
+}
+
+int main(void)
+{
+#define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		test(folders_are_made_private),
+		test(store_that_others_can_write_is_refused),
+		test(store_that_others_can_read_is_closed),
+		test(too_long_a_path_is_refused),
+		test(state_of_another_store_is_refused),
+		test(other_state_is_refused_only_while_containers_run),
+		test(ids_are_ids_and_differ),
+		test(work_in_progress_moves_whole_or_not),
+		test(locks_exclude_by_key),
+		test(containers_are_found_by_name_id_and_prefix),
+		test(ambiguous_prefix_is_refused),
+		test(rm_leaves_nothing),
+		test(stopped_container_keeps_name_and_status),
+		test(running_container_is_not_removed),
+		test(name_of_a_killed_rm_container_is_free),
+		test(stale_name_is_taken_over),
+		test(one_of_many_gets_the_name),
+		test(bad_names_are_refused),
+		test(sweep_removes_a_killed_rm_container),
+		test(sweep_ends_a_killed_container),
+		test(sweep_leaves_the_living_alone),
+		test(sweep_removes_work_of_the_dead),
+		test(reused_pid_is_seen_through_by_gc),
+		test(first_sweep_after_a_boot_ends_what_ran),
+		test(dead_container_is_noticed_when_looked_at),
+		test(dry_run_changes_nothing),
+		test(five_hundred_alive_cost_little),
+	};
+
+	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
