@@ -10,3 +10,11 @@ $(eval $(call define-archive,core.a,$(core-src)))
 $(B)/stor: $(call objects,core/main.c) $(B)/obj/core.a $(B)/obj/base.a
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+# The reaper, process 1 of containers with --init; beside the internal modules, where core finds it.
+# Sanitizers have no static form.
+$(B)/modules/internal/stor-init: core/init/stor-init.c $(B)/flags
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(filter-out -fsanitize=%,$(CFLAGS)) -static -o $@ $<
+PROGRAMS += $(B)/modules/internal/stor-init

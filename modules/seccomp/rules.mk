@@ -10,3 +10,6 @@ $(B)/gen/seccomp_variants.c: $(B)/seccomp-generate
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
 	$(Q)$< >$@
+
+$(eval $(call define-internal,seccomp,modules/seccomp/module.c modules/seccomp/json.c \
+	modules/seccomp/compile.c modules/seccomp/profile.c core/container/caps.c,libseccomp json-c))
