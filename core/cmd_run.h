@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* stor run. */
+#ifndef CORE_CMD_RUN_H
+#define CORE_CMD_RUN_H
+
+#include "core/cmd.h"
+
+/* A cmd_fn; returns 126 and 127 itself, with their messages printed. */
+int cmd_run(struct store *store, int argc, char **argv, struct stor_err *err);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The order of the steps between clone and exec, and those that need no file of their own. */
+#include "core/container/child.h"
+
+#include <errno.h>
+#include <linux/close_range.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <stor/util.h>
+
+#include "core/base/sys.h"
+#include "core/container/child_kill.h"
+
+int child_fail(struct child *child, enum report_step step, int errnum, const char *detail)
+{
+	struct report *r = child->report;
+
+	r->errnum = errnum;
+	if (detail) {
+		size_t n = strnlen(detail, sizeof(r->detail) - 1);
+
+		memcpy(r->detail, detail, n);
+		r->detail[n] = '\0';
+	}
+	r->step = step;
+	return -1;
+}
+
+/*
+ * Die with stor. The kernel forgets the death signal whenever credentials change, and sends none
+ * for a parent that is gone already: so this is called after each change, and looks.
+ */
+static int die_with_parent(struct child *child)
+{
+	struct pollfd parent = { .fd = child->plan->parent_pidfd, .events = POLLIN };
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return child_fail(child, STEP_SETUP, errno, "set the death signal");
+	if (poll(&parent, 1, 0) != 0)
+		return child_fail(child, STEP_PARENT_GONE, 0, NULL);
+	return 0;
+}
+
+/* stor may have been started with signals ignored; the command starts with a clean sheet. */
+static void reset_signals(void)
+{
+	struct sigaction action;
+
+	memset(&action, 0, sizeof(action));
+	for (int i = 1; i < NSIG; i++)
+		if (i != SIGKILL && i != SIGSTOP)
+			sigaction(i, &action, NULL);
+}
+
+static void unblock_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int raise_loopback(struct child *child)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request;
+	int result;
+
+	memset(&request, 0, sizeof(request));
+	strcpy(request.ifr_name, "lo");
+	request.ifr_flags = IFF_UP;
+	if (fd < 0)
+		return child_fail(child, STEP_SETUP, errno, "make a socket");
+	result = ioctl(fd, SIOCSIFFLAGS, &request);
+	close(fd);
+	return result < 0 ? child_fail(child, STEP_SETUP, errno, "bring lo up") : 0;
+}
+
+static int set_identity(struct child *child)
+{
+	const char *hostname = child->plan->hostname;
+
+	umask(0);
+	if (setsid() < 0)
+		return child_fail(child, STEP_SETUP, errno, "make a session");
+	if (sethostname(hostname, strlen(hostname)) < 0)
+		return child_fail(child, STEP_SETUP, errno, "set the host name");
+	if (child->plan->clone_flags & CLONE_NEWNET)
+		return raise_loopback(child);
+	return 0;
+}
+
+static int lookup_user(struct child *child)
+{
+	const struct plan *plan = child->plan;
+	enum user_result result =
+		users_lookup(child->root_fd, &plan->user, child->ids, &child->report->which);
+
+	if (result != USER_FOUND) {
+		child->report->index = result;
+		return child_fail(child, STEP_USER, 0, NULL);
+	}
+	if (!plan->env[plan->env_count])
+		return 0;
+	/* The environment's last entry is child->home, "HOME=" so far. */
+	if (strlen(child->ids->home) < sizeof(plan->home) - 5)
+		strcpy(child->home + 5, child->ids->home);
+	return 0;
+}
+
+static int make_root(struct child *child)
+{
+	child_kill_point(child, "child-begin");
+	if (die_with_parent(child) < 0)
+		return -1;
+	reset_signals();
+	child_kill_point(child, "child-guarded");
+	if (set_identity(child) < 0 || child_enter_root(child) < 0)
+		return -1;
+	child_kill_point(child, "child-root");
+	if (child_mount_dev(child) < 0 || child_mount_system(child) < 0 ||
+	    child_leave_host(child) < 0)
+		return -1;
+	child_kill_point(child, "child-mounts");
+	return 0;
+}
+
+static int fill_root(struct child *child)
+{
+	if (child_mount_all(child) < 0 || lookup_user(child) < 0 || child_take_stdio(child) < 0 ||
+	    child_enter_workdir(child) < 0 || child_seal_root(child) < 0)
+		return -1;
+	child_kill_point(child, "child-filled");
+	return 0;
+}
+
+int child_main(void *arg)
+{
+	struct child *child = arg;
+
+	if (make_root(child) < 0 || fill_root(child) < 0)
+		_exit(125);
+	umask(022);
+	if (child_drop_privileges(child) < 0 || die_with_parent(child) < 0)
+		_exit(125);
+	child_kill_point(child, "child-dropped");
+	unblock_signals();
+	/* Whatever stor inherited or opened ends here. */
+	if (syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC) < 0) {
+		child_fail(child, STEP_SETUP, errno, "close descriptors");
+		_exit(125);
+	}
+	if (child_seccomp(child) == 0)
+		child_exec(child);
+	_exit(125);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a container shall be: one neutral description, filled by the options of `run` today. Filling
+ * it checks the form of each value (config_*.c); config_validate() then checks what belongs
+ * together. Nothing here touches the host.
+ */
+#ifndef CONTAINER_CONFIG_H
+#define CONTAINER_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/err.h"
+#include "core/base/record.h"
+#include "core/base/str.h"
+
+enum config_net {
+	CONFIG_NET_NONE, /* a network namespace of its own with nothing but lo */
+	CONFIG_NET_HOST, /* the host's */
+};
+
+enum config_mount_type { CONFIG_MOUNT_BIND, CONFIG_MOUNT_TMPFS, CONFIG_MOUNT_VOLUME };
+
+struct config_mount {
+	enum config_mount_type type;
+	char *source; /* bind: absolute path; volume: name or path; tmpfs: NULL */
+	char *target; /* absolute path inside */
+	bool read_only;
+	bool is_optional;          /* no place for it inside: left out */
+	bool may_exec, may_suid;   /* tmpfs; volumes and binds always may */
+	struct strv tmpfs_options; /* "size=…", "mode=…": the filesystem's own */
+	char *backend, *fs_type;   /* volume, when it is made */
+	uint64_t size_bytes;       /* volume, when it is made; 0: the backend's default */
+};
+
+struct config_ulimit {
+	int resource; /* RLIMIT_* */
+	uint64_t soft, hard;
+};
+
+struct container_config {
+	char *name; /* NULL: the id */
+	bool remove, interactive, tty, init;
+	struct strv labels;
+
+	/* Root; NULL: the default. */
+	char *image, *root, *backend, *fs_type;
+	struct strv params; /* KEY=VALUE */
+	uint64_t size_bytes;
+	bool read_only;
+
+	/* What runs. */
+	char *entrypoint; /* "": none, also not the image's; NULL: the image's */
+	struct strv args;
+	struct strv env; /* KEY=VALUE, later ones win */
+	char *user;      /* NAME|UID[:GROUP|GID] */
+	struct strv group_add;
+	char *workdir;
+	char *hostname; /* NULL: the id */
+
+	struct config_mount *mounts;
+	size_t mount_count;
+	uint64_t shm_size_bytes;
+	enum config_net net;
+
+	/* Limits and privileges. */
+	struct config_ulimit *ulimits;
+	size_t ulimit_count;
+	struct strv cap_add, cap_drop;
+	uint64_t caps;       /* result of both: bit N is capability N; set by config_validate() */
+	bool new_privileges; /* no_new_privs is not set */
+	char *seccomp;       /* NULL: the default profile; "unconfined"; or a profile's path */
+};
+
+void config_init(struct container_config *config);
+void config_free(struct container_config *config);
+#define cleanup_config __attribute__((cleanup(config_free)))
+
+/* Check what belongs together, and work out `caps`. STOR_USAGE, or STOR_UNSUPPORTED for what is
+ * known and not done yet. */
+int config_validate(struct container_config *config, struct stor_err *err);
+
+/* Fill what the user left open from an image's record ("config.…" keys). Operands are arguments of
+ * the entrypoint; without any, the image's own command is. NULL: no image. */
+void config_apply_image(struct container_config *config, const struct record *image);
+
+/* One text of --volume: SOURCE:TARGET[:ro|rw]. */
+int config_add_volume(struct container_config *config, const char *text, struct stor_err *err);
+/* One text of --tmpfs: TARGET[:OPTION,…]. */
+int config_add_tmpfs(struct container_config *config, const char *text, struct stor_err *err);
+/* One text of --mount: type=bind|tmpfs|volume,KEY=VALUE,… */
+int config_add_mount(struct container_config *config, const char *text, struct stor_err *err);
+/* A new mount to fill; valid until the next one is added. */
+struct config_mount *config_new_mount(struct container_config *config, enum config_mount_type type);
+
+/* One text of --ulimit: NAME=SOFT[:HARD]. */
+int config_add_ulimit(struct container_config *config, const char *text, struct stor_err *err);
+
+/* One text of --env: KEY=VALUE, or KEY for stor's own value of it (left out when it has none). */
+int config_add_env(struct container_config *config, const char *text, struct stor_err *err);
+/* A file of such lines; empty ones and those that begin with # do not count. */
+int config_add_env_file(struct container_config *config, const char *path, struct stor_err *err);
+/* Value of a variable, or NULL. */
+const char *config_get_env(const struct container_config *config, const char *key);
+
+/* One text of --security-opt. */
+int config_add_security(struct container_config *config, const char *text, struct stor_err *err);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What must fit together before anything is made: see config.h. */
+#include "core/container/config.h"
+
+#include <linux/capability.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <stor/util.h>
+
+#include "core/container/caps.h"
+
+static int check_names(const struct container_config *config, struct stor_err *err)
+{
+	const char *hostname = config->hostname;
+	size_t length;
+
+	if (config->name && !str_is_name(config->name))
+		return err_fail(err, STOR_USAGE, 0,
+		                "--name: \"%s\" is not a name (letters, digits, _ . -)",
+		                config->name);
+	if (!hostname)
+		return 0;
+	length = strlen(hostname);
+	if (!length || length > 64 ||
+	    strspn(hostname, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") !=
+	            length)
+		return err_fail(err, STOR_USAGE, 0,
+		                "--hostname: \"%s\" is not 1 to 64 letters, digits, - and .",
+		                hostname);
+	return 0;
+}
+
+static int check_labels(const struct container_config *config, struct stor_err *err)
+{
+	for (size_t i = 0; i < config->labels.count; i++)
+		if (!*config->labels.items[i] || *config->labels.items[i] == '=')
+			return err_fail(err, STOR_USAGE, 0, "--label: \"%s\" is not KEY[=VALUE]",
+			                config->labels.items[i]);
+	return 0;
+}
+
+/* Two mounts on the same place: one would hide the other. */
+static int check_mounts(const struct container_config *config, struct stor_err *err)
+{
+	static const char *const own[] = { "/proc", "/sys", "/dev" };
+
+	for (size_t i = 0; i < config->mount_count; i++) {
+		const char *target = config->mounts[i].target;
+
+		for (size_t j = 0; j < i; j++)
+			if (!strcmp(target, config->mounts[j].target))
+				return err_fail(err, STOR_USAGE, 0, "two mounts on %s", target);
+		for (size_t j = 0; j < 3; j++) {
+			size_t length = strlen(own[j]);
+			bool is_it = !strncmp(target, own[j], length) &&
+			             !target[length + strspn(target + length, "/")];
+			bool below = str_starts(target, own[j]) && target[length] == '/';
+
+			if (is_it || (below && j < 2))
+				return err_fail(err, STOR_USAGE, 0,
+				                "mount on %s: %s belongs to the container itself",
+				                target, own[j]);
+		}
+	}
+	return 0;
+}
+
+static int check_root(const struct container_config *config, struct stor_err *err)
+{
+	if (config->image && config->root) {
+		err_fail(err, STOR_USAGE, 0, "--image and --root exclude each other");
+		err_hint(err, "--root runs on a volume as it is; --image on a clone of an image");
+		return -1;
+	}
+	if (config->root && (config->size_bytes || config->fs_type))
+		return err_fail(err, STOR_USAGE, 0,
+		                "--%s: has no meaning with --root, whose volume exists",
+		                config->size_bytes ? "size" : "fs");
+	return 0;
+}
+
+int config_validate(struct container_config *config, struct stor_err *err)
+{
+	if (check_names(config, err) < 0 || check_labels(config, err) < 0 ||
+	    check_root(config, err) < 0 || check_mounts(config, err) < 0)
+		return -1;
+	if (caps_resolve(&config->cap_add, &config->cap_drop, &config->caps, err) < 0)
+		return -1;
+	if (config->workdir && *config->workdir != '/')
+		return err_fail(err, STOR_USAGE, 0, "--workdir: \"%s\" is not an absolute path",
+		                config->workdir);
+	if (config->tty && !isatty(0) && config->interactive) {
+		err_fail(err, STOR_USAGE, 0,
+		         "--tty with --interactive: standard input is not a terminal");
+		err_hint(err, "leave out --tty, or --interactive");
+		return -1;
+	}
+	/* A set-user-ID program loses its death signal: then a process of stor's own must be the
+	 * container's first. */
+	if (config->new_privileges)
+		config->init = true;
+	return 0;
+}

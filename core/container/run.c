@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One foreground container from beginning to end: see run.h. */
+#include "core/container/run.h"
+
+#include <stdlib.h>
+
+#include <stor/kill_point.h>
+#include <stor/util.h>
+
+#include "core/base/log.h"
+#include "core/base/proc.h"
+#include "core/base/undo.h"
+#include "core/container/plan.h"
+#include "core/container/start.h"
+#include "core/container_store.h"
+#include "core/image.h"
+
+#define STATUS_FAILED 125
+
+struct run {
+	struct store *store;
+	struct container_config *config;
+	struct record record;
+	char *id;
+	struct root root;
+	struct plan_volumes volumes;
+	struct undo undo; /* what goes again when the start fails */
+};
+
+/* Taking back: what fails here is only worth a trace, the first failure is what is reported. */
+static void undo_container(void *arg)
+{
+	struct run *run = arg;
+	struct stor_err err = STOR_ERR_INIT;
+
+	if (container_end(run->store, run->id, &run->record, STATUS_FAILED, true, &err) < 0)
+		log_warn("%s", err.text);
+}
+
+static void undo_root(void *arg)
+{
+	struct run *run = arg;
+	struct stor_err err = STOR_ERR_INIT;
+
+	if (root_release(&run->root, true, &err) < 0)
+		log_warn("%s", err.text);
+}
+
+static void undo_volumes(void *arg)
+{
+	struct run *run = arg;
+	struct stor_err err = STOR_ERR_INIT;
+
+	if (plan_release_volumes(&run->volumes, &err) < 0)
+		log_warn("%s", err.text);
+}
+
+/* --- what must exist before a process can start --------------------------------------------- */
+
+static int apply_image(struct run *run, struct stor_err *err)
+{
+	struct container_config *config = run->config;
+	cleanup_image struct image image = { .tree_fd = -1, .lock_fd = -1 };
+
+	if (config->root) {
+		config_apply_image(config, NULL);
+		return 0;
+	}
+	if (image_open(run->store, config->image ? config->image : IMAGE_BUILTIN, &image, err) < 0)
+		return -1;
+	config_apply_image(config, &image.record);
+	record_set(&run->record, "image", image.name);
+	return 0;
+}
+
+static void describe(struct run *run)
+{
+	const struct container_config *config = run->config;
+
+	record_set(&run->record, "rm", config->remove ? "yes" : "no");
+	for (size_t i = 0; i < config->args.count; i++)
+		record_add(&run->record, "command", config->args.items[i]);
+	for (size_t i = 0; i < config->labels.count; i++)
+		record_add(&run->record, "label", config->labels.items[i]);
+}
+
+static int make_container(struct run *run, struct stor_err *err)
+{
+	const struct container_config *config = run->config;
+	const struct root_opts opts = {
+		.backend = config->backend,
+		.image = config->image,
+		.root = config->root,
+		.params = &config->params,
+		.size_bytes = config->size_bytes,
+		.fs_type = config->fs_type,
+		.read_only = config->read_only,
+	};
+
+	if (container_begin(run->store, config->name, &run->record, &run->id, err) < 0)
+		return -1;
+	undo_push(&run->undo, undo_container, run, NULL);
+	kill_point("container-begun");
+	if (root_prepare(run->store, run->id, &opts, &run->root, &run->record, err) < 0)
+		return -1;
+	undo_push(&run->undo, undo_root, run, NULL);
+	kill_point("root-prepared");
+	undo_push(&run->undo, undo_volumes, run, NULL);
+	return plan_open_volumes(run->store, config, &run->volumes, err);
+}
+
+/* --- while it runs, and afterwards ---------------------------------------------------------- */
+
+/* Written when the command already runs, so that it waits for none of this. */
+static void note_running(struct run *run, const struct process *process)
+{
+	struct stor_err err = STOR_ERR_INIT;
+
+	record_set(&run->record, "status", "running");
+	record_set_u64(&run->record, "pid", (uint64_t)process->pid);
+	record_set_u64(&run->record, "start-time", proc_start_time(process->pid));
+	if (container_save(run->store, run->id, &run->record, &err) < 0)
+		log_warn("%s", err.text);
+	kill_point("running");
+	err_clear(&err);
+	if (store_sweep(run->store, &err) < 0)
+		log_warn("%s", err.text);
+}
+
+/* Everything is released even when a step fails; the first failure is reported. */
+static int finish(struct run *run, int status, struct stor_err *err)
+{
+	struct stor_err errs[3] = { STOR_ERR_INIT, STOR_ERR_INIT, STOR_ERR_INIT };
+	bool remove = run->config->remove;
+
+	undo_commit(&run->undo);
+	kill_point("ended");
+	plan_release_volumes(&run->volumes, &errs[0]);
+	root_release(&run->root, remove, &errs[1]);
+	kill_point("released");
+	container_end(run->store, run->id, &run->record, status, remove, &errs[2]);
+	kill_point("finished");
+	for (int i = 0; i < 3; i++) {
+		if (errs[i].status == STOR_OK)
+			continue;
+		*err = errs[i];
+		return STATUS_FAILED;
+	}
+	return status;
+}
+
+static int run_planned(struct run *run, struct stor_err *err)
+{
+	cleanup_plan struct plan plan = PLAN_INIT;
+	struct process process = PROCESS_INIT;
+	int status;
+
+	if (plan_make(&plan, run->store, run->config, &run->root, &run->volumes, run->id, err) < 0)
+		return STATUS_FAILED;
+	kill_point("planned");
+	status = start_process(&plan, &process, err);
+	if (status)
+		return status;
+	/* The container must not be kept by what only the start needed. */
+	plan_free(&plan);
+	plan = (struct plan)PLAN_INIT;
+	note_running(run, &process);
+	status = monitor_wait(&process, run->config, err);
+	if (status < 0)
+		return STATUS_FAILED;
+	return finish(run, status, err);
+}
+
+int container_run(struct store *store, struct container_config *config, struct stor_err *err)
+{
+	struct run run = { .store = store, .config = config, .undo = UNDO_INIT };
+	int status = STATUS_FAILED;
+	sigset_t old;
+
+	monitor_prepare(&old);
+	if (apply_image(&run, err) == 0) {
+		describe(&run);
+		if (make_container(&run, err) == 0)
+			status = run_planned(&run, err);
+	}
+	undo_unwind(&run.undo);
+	record_free(&run.record);
+	free(run.id);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return status;
+}
