@@ -22,11 +22,12 @@ docs: $(pages)
 all: docs
 
 # Modules keep the folder that their kind has in the build: LIBDIR/stor/backends, …/internal. stor
-# finds them as ../lib/stor from itself, wherever the whole is moved.
+# finds them, and programs that lie among them, as ../lib/stor from itself, wherever all is moved.
 MODULEDIR = $(LIBDIR)/stor
 installed-module = $(MODULEDIR)/$(patsubst $(B)/modules/%,%,$(1))
 installed-page = $(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
-installed-files = $(BINDIR)/stor $(foreach m,$(MODULES),$(call installed-module,$(m))) \
+to-install = $(MODULES) $(filter $(B)/modules/%,$(PROGRAMS))
+installed-files = $(BINDIR)/stor $(foreach m,$(to-install),$(call installed-module,$(m))) \
 	$(foreach p,$(pages),$(call installed-page,$(p))) \
 	$(COMPLETIONDIR)/stor $(DOCDIR)/LICENSE $(DOCDIR)/architecture.md
 sdk-has = $(if $(shell grep -l '^$(1):' plugins/rules.mk),$(1))
@@ -34,7 +35,7 @@ INSTALL ?= install
 
 install: all $(call sdk-has,install-sdk)
 	$(INSTALL) -D -m 755 $(B)/stor $(DESTDIR)$(BINDIR)/stor
-	$(foreach m,$(MODULES),$(INSTALL) -D -m 755 $(m) $(DESTDIR)$(call installed-module,$(m)) &&) true
+	$(foreach m,$(to-install),$(INSTALL) -D -m 755 $(m) $(DESTDIR)$(call installed-module,$(m)) &&) true
 	$(foreach p,$(pages),$(INSTALL) -D -m 644 $(p) $(DESTDIR)$(call installed-page,$(p)) &&) true
 	$(INSTALL) -D -m 644 docs/completion.bash $(DESTDIR)$(COMPLETIONDIR)/stor
 	$(INSTALL) -D -m 644 LICENSE $(DESTDIR)$(DOCDIR)/LICENSE
@@ -43,6 +44,6 @@ install: all $(call sdk-has,install-sdk)
 # Folders that are stor's own go when they are empty; those of the system stay.
 uninstall: $(call sdk-has,uninstall-sdk)
 	rm -f $(addprefix $(DESTDIR),$(installed-files))
-	for d in $(patsubst %,'$(DESTDIR)%',$(sort $(dir $(foreach m,$(MODULES),$(call installed-module,$(m))))) \
+	for d in $(patsubst %,'$(DESTDIR)%',$(sort $(dir $(foreach m,$(to-install),$(call installed-module,$(m))))) \
 		$(MODULEDIR) $(DOCDIR)); do \
 		[ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done

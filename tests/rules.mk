@@ -28,10 +28,19 @@ $(B)/tests/tools/%: $(B)/obj/tests/tools/%.o $(B)/obj/unit.a $(B)/obj/core.a $(B
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs))
 
+# Programs that measure.
+bench-src := $(wildcard tests/bench/*.c)
+bench-bin := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(bench-src))
+$(foreach s,$(bench-src),$(eval EXTRA_$(s) += $(call pkg-cflags,$(test-pkgs))))
+$(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(B)/obj/core.a $(B)/obj/base.a $(B)/obj/common.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs))
+
 .PHONY: test-tools test-build
 test-tools: $(tool-bin)
 # All that tests need of the build.
-test-build: all $(unit-bin) $(tool-bin)
+test-build: all $(unit-bin) $(tool-bin) $(bench-bin) $(TEST_BACKENDS)
 
 # Packages that building and testing need, and what tests keep in the cache folder.
 .PHONY: deps deps-build
