@@ -276,6 +276,15 @@ static int copy_directory(struct ext4_walk *walk, const struct statx *sx, struct
 	                            err);
 }
 
+/* Reading leaves no trace where that is allowed: to a file's owner. */
+static int open_directory(int dir_fd, const char *name)
+{
+	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(dir_fd, name, flags | O_NOATIME);
+
+	return fd < 0 && errno == EPERM ? openat(dir_fd, name, flags) : fd;
+}
+
 /* fd becomes the frame's, also on failure. */
 static struct ext4_frame *push(struct ext4_walk *walk, int fd, uint32_t ino, const struct statx *sx,
                                struct stor_err *err)
@@ -321,7 +330,7 @@ static int pop(struct ext4_walk *walk, struct stor_err *err)
 		struct statx sx;
 
 		walk->path[up->path_length] = '\0';
-		up->fd = openat(walk->top->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		up->fd = open_directory(walk->top->fd, "..");
 		if (up->fd < 0 || ext4_statx(up->fd, "", &sx) < 0)
 			return host->fail(err, STOR_FAILED, errno, "open %s again", walk->path);
 		if (sx.stx_ino != up->source_ino || ext4_device_of(&sx) != up->device)
@@ -343,7 +352,7 @@ static int enter_next_child(struct ext4_walk *walk, struct stor_err *err)
 	frame->next_name += strlen(name) + 1;
 	if (ext4_set_path(walk, name, err) < 0)
 		return -1;
-	fd = openat(frame->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open_directory(frame->fd, name);
 	if (fd < 0)
 		return host->fail(err, STOR_FAILED, errno, "open the directory %s", walk->path);
 	if (ext4_statx(fd, "", &sx) < 0) {
@@ -363,7 +372,7 @@ static int walk_tree(struct ext4_walk *walk, int source_fd, struct stor_err *err
 	sx.stx_atime.tv_sec = sx.stx_mtime.tv_sec = sx.stx_ctime.tv_sec = walk->w->now;
 	if (source_fd >= 0) {
 		/* Of its own, so that reading it moves no offset of the caller's. */
-		fd = openat(source_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		fd = open_directory(source_fd, ".");
 		if (fd < 0 || ext4_statx(fd, "", &sx) < 0) {
 			host->fail(err, STOR_FAILED, errno, "open %s", walk->path);
 			close_fd(&fd);
