@@ -21,3 +21,10 @@ endef
 
 snapdir-src := $(wildcard plugins/examples/snapdir/*.c)
 $(eval $(call define-test-backend,snapdir,$(snapdir-src)))
+
+# Backends that break the contract on purpose, or use every service.
+faulty-src := tests/backends/faulty.c
+$(eval EXTRA_$(faulty-src) += -Iplugins/examples/snapdir)
+$(eval $(call define-test-backend,faulty,$(faulty-src) $(filter-out %/snapdir.c,$(snapdir-src))))
+
+test-build: $(TEST_BACKENDS)
