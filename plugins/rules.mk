@@ -21,3 +21,45 @@ endef
 
 snapdir-src := $(wildcard plugins/examples/snapdir/*.c)
 $(eval $(call define-test-backend,snapdir,$(snapdir-src)))
+
+# Backends that break the contract on purpose, or use every service.
+faulty-src := tests/backends/faulty.c
+$(eval EXTRA_$(faulty-src) += -Iplugins/examples/snapdir)
+$(eval $(call define-test-backend,faulty,$(faulty-src) $(filter-out %/snapdir.c,$(snapdir-src))))
+
+test-build: $(TEST_BACKENDS)
+
+# --- installing ---------------------------------------------------------------------------------
+# The pkg-config file says where things are relative to itself when they lie below PREFIX, so that
+# the whole can be moved.
+SDKDOCDIR = $(DOCDIR)/examples
+relative-to-prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+pc-prefix = $(if $(filter $(PREFIX)/lib/%,$(PKGCONFIGDIR)),$${pcfiledir}/$(if \
+	$(filter $(PREFIX)/lib/pkgconfig,$(PKGCONFIGDIR)),../..,../../..),$(PREFIX))
+abi-version := $(shell sed -n 's/^.define STOR_ABI_VERSION \([0-9]*\)u$$/\1/p' \
+	plugins/include/stor/backend.h)
+
+$(B)/stor-backend.pc: plugins/stor-backend.pc.in plugins/include/stor/backend.h $(B)/flags force
+	@sed -e 's|@PREFIX@|$(pc-prefix)|' -e 's|@LIBDIR@|$(call relative-to-prefix,$(LIBDIR))|' \
+		-e 's|@INCLUDEDIR@|$(call relative-to-prefix,$(INCLUDEDIR))|' \
+		-e 's|@VERSION@|$(VERSION)|' -e 's|@ABI_VERSION@|$(abi-version)|' $< >$@
+
+sdk-headers := $(wildcard plugins/include/stor/backend.h plugins/include/stor/util.h)
+sdk-examples := $(wildcard plugins/template/* plugins/examples/*/*)
+sdk-installed = $(PKGCONFIGDIR)/stor-backend.pc $(LIBDIR)/stor/stor-backend-check \
+	$(patsubst plugins/include/%,$(INCLUDEDIR)/%,$(sdk-headers)) \
+	$(foreach f,$(sdk-examples),$(SDKDOCDIR)/$(patsubst examples/%,%,$(f:plugins/%=%)))
+
+.PHONY: install-sdk uninstall-sdk
+install-sdk: $(B)/stor-backend.pc $(B)/modules/stor-backend-check
+	$(INSTALL) -D -m 644 $(B)/stor-backend.pc $(DESTDIR)$(PKGCONFIGDIR)/stor-backend.pc
+	$(INSTALL) -D -m 755 $(B)/modules/stor-backend-check $(DESTDIR)$(LIBDIR)/stor/stor-backend-check
+	$(foreach h,$(sdk-headers),$(INSTALL) -D -m 644 $(h) \
+		$(DESTDIR)$(patsubst plugins/include/%,$(INCLUDEDIR)/%,$(h)) &&) true
+	$(foreach f,$(sdk-examples),$(INSTALL) -D -m 644 $(f) \
+		$(DESTDIR)$(SDKDOCDIR)/$(patsubst examples/%,%,$(f:plugins/%=%)) &&) true
+
+uninstall-sdk:
+	rm -f $(addprefix $(DESTDIR),$(sdk-installed))
+	for d in $(sort $(dir $(filter $(SDKDOCDIR)/%,$(sdk-installed)))) $(SDKDOCDIR) $(INCLUDEDIR)/stor; do \
+		[ ! -d "$(DESTDIR)$$d" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$d"; done

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* stor-backend-check: runs the tests one after another, each in a process and a folder of its own,
  * looks for what one left behind, and prints the result in TAP. */
+#include "conformance/leftovers.h"
 #include "conformance/suite.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,7 +23,6 @@
 #include "core/base/log.h"
 
 #define TEST_TIME_MS 120000
-#define LEFTOVER_WAIT_MS 3000
 
 static const struct test *const areas[] = { tests_basic, tests_attach, tests_kill, tests_change,
 	                                    tests_snapshot };
@@ -79,74 +78,6 @@ static int wait_test(pid_t pid, struct strbuf *problems)
 	return status;
 }
 
-/* This process inherits every orphan of a test. Those that do not end are left behind. */
-static void reap_leftovers(struct strbuf *problems)
-{
-	int64_t end = now_ms() + LEFTOVER_WAIT_MS;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0) {
-		if (pid)
-			continue;
-		if (now_ms() > end) {
-			char path[64];
-			struct stor_err ignored = STOR_ERR_INIT;
-			cleanup_free char *children = NULL;
-
-			snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
-			children = fs_read_file(-1, path, 65536, NULL, &ignored);
-			strbuf_printf(problems, "left a process behind: %s\n",
-			              children ? children : "?");
-			for (char *at = children; at && *at; at += strspn(at, " "))
-				kill((pid_t)strtol(at, &at, 10), SIGKILL);
-		}
-		sleep_ms(5);
-	}
-}
-
-/* Does a loop device hold a file below dir? Its number goes to *found. */
-static bool has_loop_device(const char *dir, char *found, size_t size)
-{
-	glob_t list;
-	bool is_held = false;
-
-	if (glob("/sys/block/loop*/loop/backing_file", 0, NULL, &list))
-		return false;
-	for (size_t i = 0; i < list.gl_pathc && !is_held; i++) {
-		struct stor_err ignored = STOR_ERR_INIT;
-		cleanup_free char *file = fs_read_file(-1, list.gl_pathv[i], 4096, NULL, &ignored);
-
-		is_held = file && str_starts(file, dir);
-		if (is_held)
-			snprintf(found, size, "%s", list.gl_pathv[i]);
-	}
-	globfree(&list);
-	return is_held;
-}
-
-static bool has_mount(const char *dir)
-{
-	struct stor_err ignored = STOR_ERR_INIT;
-	cleanup_free char *table =
-		fs_read_file(-1, "/proc/self/mountinfo", 16 << 20, NULL, &ignored);
-
-	return table && strstr(table, dir);
-}
-
-static void look_for_leftovers(const char *dir, struct strbuf *problems)
-{
-	int64_t end = now_ms() + LEFTOVER_WAIT_MS;
-	char found[128] = "";
-
-	reap_leftovers(problems);
-	while (has_loop_device(dir, found, sizeof(found)) && now_ms() < end)
-		sleep_ms(5);
-	if (has_loop_device(dir, found, sizeof(found)))
-		strbuf_printf(problems, "left a loop device behind: %s\n", found);
-	if (has_mount(dir))
-		strbuf_puts(problems, "left a mount in the host's table\n");
-}
-
 /* Runs one test. True when it passed; else the reasons are in problems. */
 static bool run_test(struct suite *s, const struct test *test, struct strbuf *problems)
 {
@@ -166,7 +97,7 @@ static bool run_test(struct suite *s, const struct test *test, struct strbuf *pr
 		run_in_child(s, test);
 	close(ends[1]);
 	status = pid < 0 ? 0 : wait_test(pid, problems);
-	look_for_leftovers(s->dir, problems);
+	leftovers_find(s->dir, problems);
 	n = read(ends[0], report, sizeof(report));
 	if (n > 0)
 		strbuf_add(problems, report, (size_t)n);

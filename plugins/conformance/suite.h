@@ -92,6 +92,9 @@ void expect_file(struct suite *s, int root_fd, const char *name, const char *tex
 /* Is there such a file? */
 bool has_file(int root_fd, const char *name);
 
+/* The error is one that the backend reported, not one that core made of a breach of contract. */
+void expect_named(struct suite *s, const struct stor_err *err);
+
 /* The error is of this status, and says something of its own. */
 void expect_error(struct suite *s, int result, const struct stor_err *err, enum stor_status status,
                   const char *what);

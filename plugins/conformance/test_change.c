@@ -140,7 +140,7 @@ static void test_resize(struct suite *s)
 	req.size_bytes = 4096;
 	require(s, guarded(s, "resize", backend_resize(s->backend, &vol.ref, &req, &err)) < 0,
 	        "resize to 4096 bytes succeeded");
-	require(s, !strstr(err.text, "without saying why"), "%s", err.text);
+	expect_named(s, &err);
 	vol_use(s, &vol, NULL, &m);
 	expect_file(s, m.root_fd, "file", "text");
 	vol_release(s, &vol, &m);
@@ -156,7 +156,7 @@ static enum stor_verdict check_volume(struct suite *s, const struct vol *vol)
 
 	/* A check that could not be done has found damage too, if it says so. */
 	if (guarded(s, "check", backend_check(s->backend, &vol->ref, &req, &verdict, &err)) < 0) {
-		require(s, !strstr(err.text, "without saying why"), "%s", err.text);
+		expect_named(s, &err);
 		return STOR_VERDICT_DAMAGED;
 	}
 	return verdict;
@@ -353,7 +353,7 @@ static void test_send_and_receive(struct suite *s)
 	lseek(req.fd, 0, SEEK_SET);
 	require(s, guarded(s, "receive", backend_receive(s->backend, &broken.ref, &req, &err)) < 0,
 	        "receive took half a stream");
-	require(s, !strstr(err.text, "without saying why"), "%s", err.text);
+	expect_named(s, &err);
 	close(req.fd);
 }
 

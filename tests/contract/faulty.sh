@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The conformance suite fails a backend in each way in which one can break its contract, and says
+# how; the same backend without a fault passes.
+. "$(dirname "$0")/../lib.sh"
+FAULTY=$B/tests/backends/stor-faulty.so
+
+# In a mount namespace of its own, for one fault mounts something in the host's table.
+check() { TMPDIR=$T unshare -m "$STOR" backend check "$FAULTY" "$@"; }
+
+# finds FAULT TEST MESSAGE: with the fault, the test fails and says so.
+finds() {
+	STOR_FAULT=$1 expect 1 check --test "$2"
+	out_has "^not ok 1 - $2\$"
+	out_has "^#   .*$3"
+	[ -z "$(find "$T" -name 'stor-check-*')" ] || fail "$1: the suite left its folder behind"
+}
+
+test_without_a_fault_all_pass() {
+	expect 0 check
+	out_lacks '^not ok'
+	out_has '^# [0-9]+ passed, 0 failed'
+}
+
+test_content() {
+	finds loses-xattrs create-from-tree 'lost its attribute trusted.stor'
+	finds rounds-times create-from-tree 'modified at'
+	finds breaks-hard-links create-from-tree '(bytes, not|names, not|no longer a hard link)'
+	finds fills-holes create-from-tree 'lost its holes'
+	finds drops-set-user-id create-from-tree 'has mode 0755, not 6755'
+	finds loses-an-entry create-from-tree '(is missing|many was modified)'
+	finds changes-a-byte create-from-tree 'differs between bytes'
+	finds hides-the-root create-empty 'mode 0700'
+	finds changes-its-source create-from-tree 'changed its source'
+	finds closes-the-source create-from-tree 'closed a descriptor that is not its own'
+}
+
+test_process() {
+	finds leaks-descriptor info 'left 1 descriptors open'
+	finds leaks-on-failure write-persists 'left 1 descriptors open'
+	finds changes-folder info 'changed the working directory'
+	finds changes-umask info 'changed the umask'
+	finds leaves-thread info 'left a thread'
+	finds leaves-handler info 'changed a signal handler'
+	finds prints info 'printed something'
+	finds leaves-process info 'left a process behind'
+	finds crashes info 'ended by signal 6'
+}
+
+test_errors() {
+	finds fails-silently missing-content-is-reported 'without saying why'
+	finds reports-and-goes-on full-disk 'reported a failure and went on'
+	finds busy-as-failure one-writer 'reported as a failure, not as busy'
+}
+
+test_attach() {
+	finds takes-no-lock one-writer 'a second attach for writing succeeded'
+	finds returns-no-descriptor write-persists 'no open descriptor'
+	finds says-wrong-kind write-persists 'no block device'
+	finds returns-plain-folder write-persists 'no detached mount'
+	finds ignores-read-only read-only 'can be written'
+	finds never-waits waits-for-release 'did not wait'
+	finds never-waits one-writer 'did not wait for busy_wait_ms'
+	finds waits-too-long one-writer 'waited far longer'
+	finds ignores-user-namespace mapped-ids 'shows owner 0:0'
+	finds forgets-writes write-persists 'file-0 is not in the volume'
+	finds mounts-on-the-host host-sees-no-mount '(a mount shows|left 1 mounts) in the host'
+	finds survives-kill kill-attached '(in_use is still true|left a process)'
+}
+
+test_info_destroy_check() {
+	finds info-says-idle info 'in_use is false while it is attached'
+	finds info-says-busy info 'in_use is true of a volume that nobody has'
+	finds info-says-small info 'allocated grew from'
+	finds info-writes info 'info changed the volume'
+	finds destroys-once destroy-twice 'destroy of an empty directory'
+	finds destroys-attached destroy-of-attached-is-busy 'succeeded'
+	finds destroy-leaves create-empty 'left something in the volume'
+	finds check-is-blind check-damaged 'clean whose content is gone'
+	finds check-sees-ghosts check-good 'not clean'
+	finds check-repairs-unasked check-good 'not clean'
+	finds probe-is-greedy probe-is-modest 'probe takes'
+}
+
+test_clones_and_snapshots() {
+	finds clone-shares clone '(changed in the clone|is in its source)'
+	finds snapshot-follows snapshots 'in the volume holds'
+	finds rolls-nothing-back rollback 'in the volume holds'
+	finds list-forgets snapshots '0 snapshots are listed'
+	finds deletes-nothing delete-snapshot '2 snapshots are listed'
+}
+
+run_tests "$@"
