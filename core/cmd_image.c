@@ -8,6 +8,7 @@
 #include <stor/util.h>
 
 #include "core/base/json.h"
+#include "core/base/log.h"
 #include "core/base/table.h"
 #include "core/cmd_image.h"
 #include "core/image.h"
@@ -32,6 +33,18 @@ static int set_quiet(void *target, const char *value, struct stor_err *err)
 
 	if (str_to_bool(value, &options->is_quiet) < 0)
 		return opts_fail_value("--quiet", value, "yes or no", err);
+	return 0;
+}
+
+int cmd_image_open_store(struct store *store, struct stor_err *err)
+{
+	struct stor_err left = STOR_ERR_INIT;
+
+	if (store_open(store, err) < 0)
+		return -1;
+	/* What cannot be removed is in nobody's way. */
+	if (store_sweep(store, &left) < 0)
+		log_debug("sweep: %s", left.text);
 	return 0;
 }
 
@@ -107,7 +120,7 @@ static int image_ls(struct store *store, int argc, char **argv, struct stor_err 
 
 	if (result)
 		return result < 0 ? -1 : 0;
-	if (store_open(store, err) < 0 || image_names(store, &names, err) < 0)
+	if (cmd_image_open_store(store, err) < 0 || image_names(store, &names, err) < 0)
 		return -1;
 	json_open_array(&json, NULL);
 	for (size_t i = 0; i < 7; i++)
@@ -242,7 +255,7 @@ static int image_inspect(struct store *store, int argc, char **argv, struct stor
 
 	if (result)
 		return result < 0 ? -1 : 0;
-	if (store_open(store, err) < 0)
+	if (cmd_image_open_store(store, err) < 0)
 		return -1;
 	json_open_array(&json, NULL);
 	for (int i = 0; i < count; i++) {
@@ -279,7 +292,7 @@ static int image_rm(struct store *store, int argc, char **argv, struct stor_err 
 
 	if (result)
 		return result < 0 ? -1 : 0;
-	if (store_open(store, err) < 0)
+	if (cmd_image_open_store(store, err) < 0)
 		return -1;
 	/* What can be removed is removed; the report is about the first that cannot. */
 	for (int i = 0; i < count; i++) {

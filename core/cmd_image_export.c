@@ -170,7 +170,7 @@ int cmd_image_export(struct store *store, int argc, char **argv, struct stor_err
 
 	if (result)
 		return result < 0 ? -1 : 0;
-	if (store_open(store, err) < 0)
+	if (cmd_image_open_store(store, err) < 0)
 		return -1;
 	result = export_image(store, operands[0], operands[1], &opts, err);
 	progress_clear();

@@ -316,7 +316,7 @@ int cmd_image_import(struct store *store, int argc, char **argv, struct stor_err
 		err_fail(err, STOR_FAILED, 0, "image import: needs root");
 		err_hint(err, "files of many owners can be made by root alone");
 		result = -1;
-	} else if (!result && !store_open(store, err)) {
+	} else if (!result && !cmd_image_open_store(store, err)) {
 		result = import_image(store, operands[0], operands[1], &opts, err);
 		progress_clear();
 		if (result < 0)
