@@ -75,7 +75,8 @@ struct volume_create_opts {
 	const struct strv *params; /* KEY=VALUE */
 	uint64_t size_bytes;       /* 0: the backend's default */
 	const char *fs_type;
-	const char *image; /* fill it from this image; NULL: empty */
+	const char *image;    /* fill it from this image; NULL: empty */
+	const char *fs_label; /* NULL: none */
 };
 
 /* Make volumes/NAME whole or not at all. */
@@ -110,6 +111,7 @@ struct attach_opts {
 	const char *label;
 	const char *user; /* who uses it, for the message that others get: "container web"; NULL:
 	                     this process */
+	bool is_locked;   /* the caller holds volume_lock() */
 };
 
 #define ATTACH_OPTS_INIT                                                                           \
@@ -124,6 +126,25 @@ int volume_attach(struct store *store, const struct volume *volume, const struct
 /* Let go: tells the backend, closes everything, waits (at most 10 s, with a message after 1 s)
  * until the kernel has released it. discard: the content is about to be destroyed. */
 int volume_release(struct attached *attached, bool discard, struct stor_err *err);
+
+/* Wait until the kernel has let a volume go whose last user is ending: as volume_release(). */
+int volume_wait_free(const struct volume *volume, struct stor_err *err);
+
+/*
+ * Give a volume a new size, with its filesystem: attached for writing, it grows under its users;
+ * not attached, it also shrinks where its backend can. A growth that the filesystem cannot follow
+ * is taken back. size_bytes 0 is refused.
+ */
+int volume_resize(struct store *store, struct volume *volume, uint64_t size_bytes,
+                  struct stor_err *err);
+
+/* Mount a volume at a directory of the host, where it stays until volume_umount(). */
+int volume_mount(struct store *store, const struct volume *volume, const char *dir, bool read_only,
+                 struct stor_err *err);
+
+/* Unmount what volume_mount() mounted: by its directory, or by the volume's name or path, from
+ * everywhere. STOR_NOT_FOUND: not mounted. */
+int volume_umount(struct store *store, const char *name_or_dir, struct stor_err *err);
 
 /* --- a container's root ------------------------------------------------------------------- */
 

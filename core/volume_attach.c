@@ -80,6 +80,8 @@ static int save_attached_user(struct attaching *a, struct stor_err *err)
 		record_set_u64(&a->user, "control-fd", (uint64_t)a->out->control_fd);
 	record_set_u64(&a->user, "device", st.st_dev);
 	record_set_u64(&a->user, "inode", st.st_ino);
+	if (a->out->how)
+		record_set(&a->user, "how", a->out->how);
 	return save_user(a, err);
 }
 
@@ -219,7 +221,7 @@ int volume_attach(struct store *store, const struct volume *volume, const struct
 
 	*out = (struct attached)ATTACHED_INIT;
 	out->volume = volume;
-	if (is_tracked(volume)) {
+	if (is_tracked(volume) && !opts->is_locked) {
 		lock_fd = store_lock(store, volume->key, false, BUSY_WAIT_MS, err);
 		if (lock_fd < 0)
 			return err_context(err, "volume %s", volume->name);
@@ -258,7 +260,7 @@ static bool is_in_use(const struct volume *volume)
 
 /* The kernel takes a mount and its device down a moment after its last user; until then the volume
  * is not free. */
-static int wait_until_free(const struct volume *volume, struct stor_err *err)
+int volume_wait_free(const struct volume *volume, struct stor_err *err)
 {
 	struct timespec from, pause = { .tv_nsec = 20000 };
 	bool has_told = false;
@@ -268,7 +270,7 @@ static int wait_until_free(const struct volume *volume, struct stor_err *err)
 		unsigned waited = elapsed_ms(&from);
 
 		if (waited >= RELEASE_WAIT_MS) {
-			err_fail(err, STOR_BUSY, 0, "volume %s: still in use %u s after the run",
+			err_fail(err, STOR_BUSY, 0, "volume %s: still in use after %u s",
 			         volume->name, RELEASE_WAIT_MS / 1000);
 			err_hint(err, "another mount namespace may hold its mount: grep it in "
 			              "/proc/*/mountinfo");
@@ -324,7 +326,7 @@ int volume_release(struct attached *attached, bool discard, struct stor_err *err
 	close_fd(&attached->server_pidfd);
 	/* Others may share it with a reader, so a reader's end cannot be seen this way. */
 	if (was_attached && result == 0 && !attached->read_only && !attached->is_lock_ours)
-		result = wait_until_free(volume, err);
+		result = volume_wait_free(volume, err);
 	if (attached->user_path)
 		unlink(attached->user_path);
 	free(steal_ptr(&attached->user_path));

@@ -61,8 +61,7 @@ static int begin_work(struct work *work, const char *name, const struct backend 
 }
 
 /* Writes the record, and moves the volume to its place. */
-static int publish(struct work *work, struct volume *volume, uint64_t size_bytes,
-                   const char *image_id, struct stor_err *err)
+static int publish(struct work *work, struct volume *volume, struct stor_err *err)
 {
 	cleanup_free char *dir = xasprintf("volumes/%s", volume->name);
 	cleanup_free char *path = xasprintf("%s/record", work->dir);
@@ -70,10 +69,6 @@ static int publish(struct work *work, struct volume *volume, uint64_t size_bytes
 
 	record_add(record, "backend", volume->backend->ops.name);
 	record_add_u64(record, "created", (uint64_t)time(NULL));
-	if (size_bytes)
-		record_add_u64(record, "size", size_bytes);
-	if (image_id)
-		record_add(record, "image-id", image_id);
 	params_save(&volume->params, volume->backend, record);
 	if (record_save(record, work->store->fd, path, true, err) < 0)
 		return -1;
@@ -85,12 +80,13 @@ static int publish(struct work *work, struct volume *volume, uint64_t size_bytes
 	return 0;
 }
 
-static int fill(struct store *store, const struct volume *volume,
-                const struct volume_create_opts *opts, char **image_id, struct stor_err *err)
+static int fill(struct store *store, struct volume *volume, const struct volume_create_opts *opts,
+                struct stor_err *err)
 {
 	struct stor_create_req req = { .size_bytes = opts->size_bytes,
 		                       .source_fd = -1,
-		                       .fs_type = opts->fs_type };
+		                       .fs_type = opts->fs_type,
+		                       .fs_label = opts->fs_label };
 	cleanup_image struct image image = IMAGE_INIT;
 
 	if (opts->image) {
@@ -98,8 +94,15 @@ static int fill(struct store *store, const struct volume *volume,
 			return -1;
 		req.source_fd = image.tree_fd;
 		req.source_path = image.tree_path;
-		*image_id = xstrdup(image.id);
+		record_add(&volume->record, "image", image.name);
+		record_add(&volume->record, "image-id", image.id);
 	}
+	if (opts->size_bytes)
+		record_add_u64(&volume->record, "size", opts->size_bytes);
+	if (opts->fs_type)
+		record_add(&volume->record, "fs", opts->fs_type);
+	if (opts->fs_label)
+		record_add(&volume->record, "label", opts->fs_label);
 	kill_point("volume-folder");
 	return backend_create(volume->backend, &volume->ref, &req, err);
 }
@@ -109,7 +112,6 @@ int volume_create(struct store *store, const char *name, const struct volume_cre
 {
 	__attribute__((cleanup(work_remove))) struct work work = { .store = store };
 	cleanup_volume struct volume made = VOLUME_INIT;
-	cleanup_free char *image_id = NULL;
 	const struct backend *backend;
 
 	if (store_open(store, err) < 0 || check_new_name(store, name, err) < 0)
@@ -117,12 +119,22 @@ int volume_create(struct store *store, const char *name, const struct volume_cre
 	backend = backend_load(root_backend_name(opts->backend), err);
 	if (!backend || begin_work(&work, name, backend, &made, err) < 0 ||
 	    volume_set_params(&made, opts->params, STOR_PARAM_CREATE, err) < 0 ||
-	    fill(store, &made, opts, &image_id, err) < 0)
+	    fill(store, &made, opts, err) < 0)
 		return err_context(err, "create volume %s", name);
 	kill_point("volume-created");
-	if (publish(&work, &made, opts->size_bytes, image_id, err) < 0)
+	if (publish(&work, &made, err) < 0)
 		return err_context(err, "create volume %s", name);
 	return volume ? volume_find(store, name, NULL, NULL, volume, err) : 0;
+}
+
+/* What else is true of a copy too. */
+static void copy_keys(const struct record *from, struct record *to)
+{
+	static const char *const keys[] = { "size", "fs", "label", "image", "image-id" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (record_get(from, keys[i]))
+			record_add(to, keys[i], record_get(from, keys[i]));
 }
 
 /* The parameters of a copy are those that its original was made with. */
@@ -152,7 +164,8 @@ static int clone_to(struct store *store, const struct volume *source, const char
 		return -1;
 	kill_point("clone-made");
 	record_add(&made.record, "clone-of", source->name);
-	return publish(&work, &made, record_get_u64(&source->record, "size", 0), NULL, err);
+	copy_keys(&source->record, &made.record);
+	return publish(&work, &made, err);
 }
 
 int volume_clone(struct store *store, const struct volume *source, const char *name,

@@ -120,7 +120,9 @@ static int load_one(struct store *store, const struct volume *volume, const char
 		return -1;
 	}
 	if (!is_alive(store, &mark, &user)) {
-		int result = end_user(store, volume, &user.record, path, err);
+		/* A mount that is not there may be one that is just being put in its place; only
+		 * gc forgets those. */
+		int result = mark.pid ? end_user(store, volume, &user.record, path, err) : 0;
 
 		record_free(&user.record);
 		return result;
