@@ -55,6 +55,15 @@ deps-build:
 parallel = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 build-for-tests = @$(MAKE) --no-print-directory $(parallel) $(1)
 
+.PHONY: demo bench
+demo: deps-build
+	$(call build-for-tests,all)
+	@tests/demo
+# ROUNDS=N measures more; ROWS='start*' chooses.
+bench: deps
+	$(call build-for-tests,test-build)
+	@tests/bench/run
+
 .PHONY: check check-unit check-system check-contract check-fuzz check-vm
 CHECK_KINDS := unit contract system fuzz tests/lint/structure.sh vm
 check: deps

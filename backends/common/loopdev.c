@@ -118,6 +118,14 @@ static int configure_failed(int number, const char *path, struct stor_err *err)
 	                  number);
 }
 
+static int open_failed(int number, const char *path, struct stor_err *err)
+{
+	host->fail(err, STOR_FAILED, errno, "attach %s: open /dev/loop%d", path, number);
+	host->hint(err, "/dev must hold /dev/loop%d, or be writable, so that it can be made",
+	           number);
+	return -1;
+}
+
 static int no_free_device(const char *path, struct stor_err *err)
 {
 	host->fail(err, STOR_FAILED, errno, "attach %s: no free loop device", path);
@@ -155,8 +163,7 @@ int loopdev_attach(int file_fd, const char *path, const struct loopdev_opts *opt
 			return no_free_device(path, err);
 		loop_fd = open_device(number, opts->read_only ? O_RDONLY : O_RDWR);
 		if (loop_fd < 0 && errno != EBUSY && errno != ENXIO)
-			return host->fail(err, STOR_FAILED, errno, "attach %s: open /dev/loop%d",
-			                  path, number);
+			return open_failed(number, path, err);
 		kill_point("loopdev-opened");
 		if (loop_fd >= 0 && !ioctl(loop_fd, LOOP_CONFIGURE, &config)) {
 			kill_point("loopdev-configured");
