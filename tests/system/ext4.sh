@@ -166,8 +166,8 @@ test_estimate_is_enough_and_close() {
 
 test_what_does_not_fit_says_so() {
 	make_rich
-	expect 1 "$MKEXT4" "$T/img" 32M "$T/src"
-	err_has "^$T/src does not fit: it needs [0-9]+M, the filesystem has 32M$"
+	expect 1 "$MKEXT4" "$T/img" 24M "$T/src"
+	err_has "^$T/src does not fit: it needs [0-9]+M, the filesystem has 24M$"
 	expect 0 "$MKEXT4" "$T/img" "$(sed -n 's/.*needs \([0-9]*M\),.*/\1/p' "$ERR")" "$T/src"
 	rm -rf "$T/src" && mkdir "$T/src"
 	(cd "$T/src" && seq 6000 | xargs touch)
