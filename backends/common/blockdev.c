@@ -26,6 +26,13 @@ int blockdev_pwrite(struct blockdev *dev, const void *data, size_t length, uint6
 	return length ? dev->ops->pwrite(dev, data, length, offset) : 0;
 }
 
+int blockdev_write_back(struct blockdev *dev, uint64_t offset, uint64_t length)
+{
+	if (!in_range(dev, offset, length))
+		return -EINVAL;
+	return dev->ops->write_back && length ? dev->ops->write_back(dev, offset, length) : 0;
+}
+
 int blockdev_flush(struct blockdev *dev)
 {
 	return dev->ops->flush(dev);

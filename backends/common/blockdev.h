@@ -28,6 +28,9 @@ struct blockdev_extent {
 struct blockdev_ops {
 	int (*pread)(struct blockdev *dev, void *data, size_t length, uint64_t offset);
 	int (*pwrite)(struct blockdev *dev, const void *data, size_t length, uint64_t offset);
+	/* Begin to make what was written there durable, and return: a flush will follow, and has
+	 * less to wait for then. NULL: a no-op. */
+	int (*write_back)(struct blockdev *dev, uint64_t offset, uint64_t length);
 	/* Everything written before is durable when it returns. */
 	int (*flush)(struct blockdev *dev);
 	/* The content no longer matters; reads as zeros or as before. NULL: a no-op. */
@@ -57,6 +60,7 @@ struct blockdev *blockdev_open_file(int fd);
 /* Wrappers with the documented defaults; -EINVAL for a range beyond the size. */
 int blockdev_pread(struct blockdev *dev, void *data, size_t length, uint64_t offset);
 int blockdev_pwrite(struct blockdev *dev, const void *data, size_t length, uint64_t offset);
+int blockdev_write_back(struct blockdev *dev, uint64_t offset, uint64_t length);
 int blockdev_flush(struct blockdev *dev);
 int blockdev_discard(struct blockdev *dev, uint64_t offset, uint64_t length);
 int blockdev_zero(struct blockdev *dev, uint64_t offset, uint64_t length);

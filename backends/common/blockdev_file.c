@@ -134,6 +134,15 @@ static int file_pwrite(struct blockdev *dev, const void *data, size_t length, ui
 	return error;
 }
 
+/* EINVAL and the like: a file that cannot; the flush reports what matters. */
+static int file_write_back(struct blockdev *dev, uint64_t offset, uint64_t length)
+{
+	int result = sync_file_range(to_file(dev)->fd, (off_t)offset, (off_t)length,
+	                             SYNC_FILE_RANGE_WRITE);
+
+	return result < 0 && (errno == EIO || errno == ENOSPC) ? -errno : 0;
+}
+
 static int file_flush(struct blockdev *dev)
 {
 	return fdatasync(to_file(dev)->fd) < 0 ? -errno : 0;
@@ -210,6 +219,7 @@ static void file_close(struct blockdev *dev)
 static const struct blockdev_ops file_ops = {
 	.pread = file_pread,
 	.pwrite = file_pwrite,
+	.write_back = file_write_back,
 	.flush = file_flush,
 	.discard = file_discard,
 	.zero = file_zero,

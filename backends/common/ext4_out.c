@@ -22,6 +22,7 @@ int ext4_out_open(struct ext4_writer *w, struct stor_err *err)
 
 	out->fs = w->fs;
 	out->block_bytes = w->block_bytes;
+	out->will_sync = w->params->sync;
 	out->chunk_bytes = EXT4_SMALL_CHUNK_BYTES;
 	for (unsigned i = 0; i < EXT4_CHUNKS; i++) {
 		void *data = mmap(NULL, EXT4_CHUNK_BYTES + CHUNK_SLACK, PROT_READ | PROT_WRITE,
@@ -124,6 +125,9 @@ static void *write_chunks(void *arg)
 			pthread_mutex_unlock(&out->lock);
 			error = -blockdev_pwrite(out->dev, chunk->data, chunk->length,
 			                         chunk->offset);
+			if (!error && out->will_sync)
+				error = -blockdev_write_back(out->dev, chunk->offset,
+				                             chunk->length);
 			pthread_mutex_lock(&out->lock);
 		}
 		if (error)

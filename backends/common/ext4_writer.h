@@ -31,7 +31,7 @@
 /* Large enough for a device to be fast. The first EXT4_SMALL_START_BYTES go in small chunks and
  * without a thread: a filesystem without content should not pay for memory that it does not need.
  */
-#define EXT4_CHUNK_BYTES ((size_t)4 << 20)
+#define EXT4_CHUNK_BYTES ((size_t)2 << 20)
 #define EXT4_SMALL_CHUNK_BYTES ((size_t)64 << 10)
 #define EXT4_SMALL_START_BYTES ((uint64_t)8 << 20)
 #define EXT4_CHUNKS 3
@@ -46,6 +46,7 @@ struct ext4_out {
 	struct blockdev *dev; /* NULL: a plan */
 	ext2_filsys fs;       /* NULL: a plan */
 	uint32_t block_bytes;
+	bool will_sync; /* let the device begin early */
 	/* The run of free blocks being handed out: [start, next) is gone, [next, end) is left. */
 	uint64_t run_start, run_next, run_end;
 	uint64_t taken_blocks;
