@@ -6,8 +6,11 @@
  *
  * Nothing is written to groups that hold nothing: the device reads as zeros, so their bitmaps stay
  * uninitialised and their inode tables count as zeroed, and the kernel has nothing to initialise
- * later either. resize_inode is kept: the kernel then grows the mounted filesystem in place as far
- * as the reserved descriptor blocks go, and beyond that by turning to meta_bg by itself.
+ * later either.
+ *
+ * resize_inode is kept, though its reserved descriptor blocks are most of what an empty filesystem
+ * writes: the kernel grows a mounted filesystem into them in place, and turns to meta_bg by itself
+ * beyond; kernels before 6.8 could corrupt one that had to turn to meta_bg at once.
  */
 #include "common/ext4_writer.h"
 

@@ -5,13 +5,12 @@
  *
  * Keys: block=BYTES ratio=BYTES journal=0|1 label=TEXT sync=0|1 direct=0|1 repeat=N (N times, and
  * print the medians of time and of processor time in microseconds) interrupt=N (progress refuses
- * after N calls).
+ * at its Nth call).
  * SIZE takes K, M, G, T. Failures print the text and, on a second line, the hint; exit status as
  * stor's.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,64 +20,8 @@
 #include <stor/util.h>
 
 #include "common/ext4.h"
-#include "common/host.h"
-
-struct stor_err {
-	enum stor_status status;
-	char text[1024], hint[512];
-};
-
-static long interrupt_after = -1;
-
-__attribute__((format(printf, 4, 5))) static int test_fail(struct stor_err *err,
-                                                           enum stor_status status, int errnum,
-                                                           const char *format, ...)
-{
-	char text[sizeof(err->text)], *whole = NULL;
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	if (asprintf(&whole, "%s%s%s%s%s", text, errnum ? ": " : "", errnum ? strerror(errnum) : "",
-	             *err->text ? ": " : "", err->text) < 0)
-		abort();
-	whole[strnlen(whole, sizeof(err->text) - 1)] = '\0';
-	memcpy(err->text, whole, strlen(whole) + 1);
-	free(whole);
-	if (!err->status)
-		err->status = status;
-	return -1;
-}
-
-__attribute__((format(printf, 2, 3))) static void test_hint(struct stor_err *err,
-                                                            const char *format, ...)
-{
-	va_list args;
-
-	if (*err->hint)
-		return;
-	va_start(args, format);
-	vsnprintf(err->hint, sizeof(err->hint), format, args);
-	va_end(args);
-}
-
-static int test_progress(const char *what, uint64_t done_bytes, uint64_t total_bytes,
-                         struct stor_err *err)
-{
-	(void)done_bytes;
-	(void)total_bytes;
-	if (interrupt_after < 0 || interrupt_after-- > 0)
-		return 0;
-	return test_fail(err, STOR_FAILED, 0, "%s: interrupted", what);
-}
-
-static const struct stor_host test_host = {
-	.struct_size = sizeof(test_host),
-	.fail = test_fail,
-	.hint = test_hint,
-	.progress = test_progress,
-};
+#include "core/base/err.h"
+#include "tests/unit/fake_host.h"
 
 struct request {
 	const char *image, *source;
@@ -122,7 +65,7 @@ static void parse_key(struct request *request, const char *argument)
 	else if (!strncmp(argument, "repeat", length))
 		request->repeat = (unsigned)parse_size(value);
 	else if (!strncmp(argument, "interrupt", length))
-		interrupt_after = (long)parse_size(value);
+		fake_host_interrupt_at((unsigned)parse_size(value));
 	else {
 		fprintf(stderr, "mkext4: unknown key: %s\n", argument);
 		exit(2);
@@ -148,10 +91,10 @@ static int make(const struct request *request, int source_fd, double *us, double
 	int result;
 
 	if (fd < 0 || ftruncate(fd, (off_t)request->size_bytes) < 0)
-		return test_fail(err, STOR_FAILED, errno, "create %s", request->image);
+		return err_fail(err, STOR_FAILED, errno, "create %s", request->image);
 	dev = blockdev_open_file(fd);
 	if (!dev)
-		return test_fail(err, STOR_FAILED, errno, "open %s", request->image);
+		return err_fail(err, STOR_FAILED, errno, "open %s", request->image);
 	start = now_us(CLOCK_MONOTONIC);
 	cpu_start = now_us(CLOCK_PROCESS_CPUTIME_ID);
 	result = ext4_make(dev, &request->params, source_fd, request->source, err);
@@ -178,7 +121,7 @@ static int run(const struct request *request, bool only_estimate, struct stor_er
 	if (request->source) {
 		source_fd = open(request->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (source_fd < 0)
-			return test_fail(err, STOR_NOT_FOUND, errno, "open %s", request->source);
+			return err_fail(err, STOR_NOT_FOUND, errno, "open %s", request->source);
 	}
 	if (only_estimate) {
 		if (ext4_estimate(source_fd, request->source, &request->params, &size_bytes, err) <
@@ -201,7 +144,7 @@ static int run(const struct request *request, bool only_estimate, struct stor_er
 int main(int argc, char **argv)
 {
 	struct request request = { .params = { .has_journal = true }, .repeat = 1 };
-	struct stor_err err = { .status = STOR_OK };
+	struct stor_err err = STOR_ERR_INIT;
 	bool only_estimate = argc > 2 && !strcmp(argv[1], "--estimate");
 
 	if (argc < 3) {
@@ -209,7 +152,7 @@ int main(int argc, char **argv)
 		                "       mkext4 --estimate SOURCE_DIR [KEY=VALUE...]\n");
 		return 2;
 	}
-	host_load(&test_host, &err);
+	fake_host_load();
 	if (only_estimate) {
 		request.source = argv[2];
 	} else {
