@@ -135,7 +135,7 @@ static void the_default_is_large_and_sparse(void **state)
 
 static void what_it_cannot_make_is_refused(void **state)
 {
-	static const char *const ratio[] = { "inode-ratio=7", NULL };
+	static const char *const ratio[] = { "inode-ratio=8G", NULL };
 	const struct scratch *scratch = *state;
 	struct stor_create_req req = { .struct_size = sizeof(req),
 		                       .source_fd = -1,
