@@ -326,7 +326,8 @@ static int pop(struct ext4_walk *walk, struct stor_err *err)
 {
 	struct ext4_frame *up = walk->top->up;
 
-	if (up && up->fd < 0 && up->next_child < up->child_count) {
+	/* Also one that has no more children: its own parent is found from it. */
+	if (up && up->fd < 0) {
 		struct statx sx;
 
 		walk->path[up->path_length] = '\0';

@@ -2,11 +2,9 @@
 /* Making images: an ext4 filesystem in a new sparse file, or a copy of another image. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <stor/kill_point.h>
@@ -63,25 +61,19 @@ static int check_request(const struct stor_volume *volume, const struct stor_cre
 	return 0;
 }
 
-/* Size of the new filesystem: what was asked for, or the default, but enough for the source. */
+/* Size of the new filesystem: what was asked for (and then the writer says when it is too small),
+ * or the default, but enough for the source. */
 static int choose_size(const struct stor_create_req *req, const struct ext4_params *params,
                        uint64_t *size_bytes, struct stor_err *err)
 {
 	uint64_t needed = 0;
 
+	*size_bytes = req->size_bytes / params->block_bytes * params->block_bytes;
+	if (req->size_bytes)
+		return 0;
 	if (req->source_fd >= 0 &&
 	    ext4_estimate(req->source_fd, req->source_path, params, &needed, err) < 0)
 		return -1;
-	if (req->size_bytes) {
-		*size_bytes = req->size_bytes / params->block_bytes * params->block_bytes;
-		if (*size_bytes >= needed)
-			return 0;
-		host->fail(err, STOR_FAILED, 0,
-		           "loop: %" PRIu64 " MiB are too few for the content of %s",
-		           req->size_bytes / MIB, req->source_path);
-		host->hint(err, "it needs --size %" PRIu64 "M at least", needed / MIB);
-		return -1;
-	}
 	*size_bytes = DEFAULT_BYTES;
 	/* Room to work in: a quarter more. */
 	if (needed + needed / 4 > *size_bytes)
@@ -106,18 +98,11 @@ static int new_image(const struct stor_volume *volume, char *path, size_t size,
 
 static int drop_image(int fd, const char *path, struct stor_err *err)
 {
-	struct statvfs fs;
-	bool disk_full = !fstatvfs(fd, &fs) && fs.f_bavail < MIB / fs.f_frsize;
-
 	/* Its blocks are free only when the last descriptor is gone, and the caller has one. */
 	if (ftruncate(fd, 0) < 0)
 		host->log(STOR_LOG_WARN, "empty %s: %s", path, strerror(errno));
 	unlink(path);
-	host->fail(err, STOR_FAILED, 0, "make image %s", path);
-	if (disk_full)
-		host->hint(err,
-		           "the disk is full: free some space, or move the store with --store");
-	return -1;
+	return host->fail(err, STOR_FAILED, 0, "make image %s", path);
 }
 
 static int sync_image(int fd, const char *path, struct stor_err *err)

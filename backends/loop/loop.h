@@ -45,6 +45,8 @@ int loop_check(const struct stor_volume *volume, const struct stor_check_req *re
 int loop_info(const struct stor_volume *volume, struct stor_info *info, struct stor_err *err);
 int loop_resize(const struct stor_volume *volume, const struct stor_resize_req *req,
                 struct stor_err *err);
+
+/* Callbacks: compact.c */
 int loop_compact(const struct stor_volume *volume, struct stor_compact_req *req,
                  struct stor_err *err);
 

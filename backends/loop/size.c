@@ -131,32 +131,3 @@ int loop_resize(const struct stor_volume *volume, const struct stor_resize_req *
 		return host->fail(err, STOR_FAILED, errno, "resize %s", path);
 	return 0;
 }
-
-int loop_compact(const struct stor_volume *volume, struct stor_compact_req *req,
-                 struct stor_err *err)
-{
-	struct fstrim_range range = { .len = UINT64_MAX };
-	cleanup_close int fd = -1;
-	struct stat before, after;
-
-	if (req->root_fd < 0) {
-		host->fail(err, STOR_UNSUPPORTED, 0, "loop: compacts mounted volumes only");
-		host->hint(err, "only the mounted filesystem knows what it no longer uses: stor "
-		                "volume mount, then stor volume compact");
-		return -1;
-	}
-	fd = loop_open_image(volume, O_RDONLY, err);
-	if (fd < 0)
-		return -1;
-	/* What was deleted but is in the journal still cannot be trimmed. */
-	if (syncfs(req->root_fd) < 0 || fstat(fd, &before) < 0 ||
-	    ioctl(req->root_fd, FITRIM, &range) < 0 || syncfs(req->root_fd) < 0 ||
-	    fstat(fd, &after) < 0)
-		return host->fail(
-			err, errno == EOPNOTSUPP || errno == EROFS ? STOR_UNSUPPORTED : STOR_FAILED,
-			errno, "compact %s", volume->path);
-	req->freed_bytes = before.st_blocks > after.st_blocks
-	                           ? (uint64_t)(before.st_blocks - after.st_blocks) * 512
-	                           : 0;
-	return 0;
-}
