@@ -26,6 +26,7 @@ $(eval $(call define-test-backend,snapdir,$(snapdir-src)))
 faulty-src := tests/backends/faulty.c
 $(eval EXTRA_$(faulty-src) += -Iplugins/examples/snapdir)
 $(eval $(call define-test-backend,faulty,$(faulty-src) $(filter-out %/snapdir.c,$(snapdir-src))))
+$(eval $(call define-test-backend,services,tests/backends/services.c))
 
 test-build: $(TEST_BACKENDS)
 
