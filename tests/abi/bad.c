@@ -111,6 +111,9 @@ static struct stor_backend bad_backend = {
 	.fs_types = " ext4,xfs",
 #endif
 	.load = bad_load,
+#ifdef BAD_FLAGS
+	.flags = 0x80,
+#endif
 #ifndef BAD_NO_CREATE
 	.create = bad_create,
 #endif

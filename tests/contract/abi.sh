@@ -72,6 +72,7 @@ test_wrong_tables_are_refused() {
 	refuses BAD_NO_VERSION 'no version'
 	refuses BAD_NO_SUMMARY 'no summary'
 	refuses BAD_FS_TYPES 'fs_types'
+	refuses BAD_FLAGS 'flags that this stor does not know'
 }
 
 test_missing_callbacks_are_refused() {

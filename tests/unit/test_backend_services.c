@@ -380,6 +380,33 @@ static void what_is_absent_is_refused_by_name(void **state)
 	f->volume.flags = 0;
 }
 
+static int create_nothing(const struct stor_volume *volume, const struct stor_create_req *req,
+                          struct stor_err *err)
+{
+	(void)volume;
+	(void)req;
+	(void)err;
+	return 0;
+}
+
+static void a_size_is_for_those_that_take_one(void **state)
+{
+	struct fixture *f = *state;
+	struct backend files = { .ops = { .name = "files", .create = create_nothing } };
+	struct stor_create_req sized = { .source_fd = -1, .size_bytes = 1 << 30 };
+	struct stor_create_req typed = { .source_fd = -1, .fs_type = "ext4" };
+	struct stor_err err = STOR_ERR_INIT;
+
+	assert_int_equal(backend_create(&files, &f->volume, &sized, &err), -1);
+	assert_int_equal(err.status, STOR_UNSUPPORTED);
+	assert_non_null(strstr(err.text, "takes no size"));
+	files.ops.flags = STOR_BACKEND_SIZED;
+	assert_int_equal(backend_create(&files, &f->volume, &sized, &err), 0);
+	err_clear(&err);
+	assert_int_equal(backend_create(&files, &f->volume, &typed, &err), -1);
+	assert_non_null(strstr(err.text, "takes no filesystem type"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -395,6 +422,7 @@ int main(void)
 		TEST(half_an_attachment_is_refused),
 		TEST(calls_are_traced),
 		TEST(what_is_absent_is_refused_by_name),
+		TEST(a_size_is_for_those_that_take_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
