@@ -108,8 +108,12 @@ static void spoil_content(int live_fd)
 	if (has_fault("loses-an-entry"))
 		unlinkat(live_fd, "many/an-entry-of-a-large-directory-7", 0);
 	if (has_fault("changes-a-byte")) {
+		struct stat st;
+
 		fd = openat(live_fd, "file", O_WRONLY | O_CLOEXEC);
-		pwrite_all(fd, "?", 1, 1000000);
+		if (fstat(fd, &st) < 0 || pwrite_all(fd, "?", 1, 1000000) < 0)
+			abort();
+		futimens(fd, (struct timespec[2]){ st.st_atim, st.st_mtim });
 	}
 }
 
