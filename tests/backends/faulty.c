@@ -200,6 +200,10 @@ static int faulty_attach(const struct stor_volume *volume, const struct stor_att
 		close(attachment->fd);
 		attachment->fd = open(live, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
+	if (has_fault("returns-attached-mount")) {
+		close(attachment->fd);
+		attachment->fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
 	if (has_fault("survives-kill"))
 		keep_alive();
 	return 0;

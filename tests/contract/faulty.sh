@@ -65,6 +65,7 @@ test_attach() {
 	finds returns-no-descriptor write-persists 'no open descriptor'
 	finds says-wrong-kind write-persists 'no block device'
 	finds returns-plain-folder write-persists 'no detached mount'
+	finds returns-attached-mount write-persists 'no detached mount'
 	finds ignores-read-only read-only 'can be written'
 	finds never-waits waits-for-release 'did not wait'
 	finds never-waits one-writer 'did not wait for busy_wait_ms'
