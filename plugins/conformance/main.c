@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* stor-backend-check: runs the tests one after another, each in a process and a folder of its own,
  * looks for what one left behind, and prints the result in TAP. */
-#include "conformance/leftovers.h"
-#include "conformance/suite.h"
+#include "leftovers.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -107,7 +107,7 @@ static bool run_test(struct suite *s, const struct test *test, struct strbuf *pr
 	else if (WIFSIGNALED(status))
 		strbuf_printf(problems, "the test's process ended by signal %d (%s)\n",
 		              WTERMSIG(status), strsignal(WTERMSIG(status)));
-	else if (status && !problems->length)
+	else if (WEXITSTATUS(status) && !problems->length)
 		strbuf_printf(problems, "the test's process left with status %d\n",
 		              WEXITSTATUS(status));
 	return !problems->length;

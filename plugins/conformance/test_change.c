@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Clone, resize, check, compact, convert, send and receive; and what is absent. */
-#include "conformance/suite.h"
+#include "suite.h"
 
 #include <dirent.h>
 #include <errno.h>

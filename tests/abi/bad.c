@@ -61,8 +61,8 @@ static int bad_send(const struct stor_volume *volume, const struct stor_stream_r
 
 #define PARAM(k, t, d, c)                                                                          \
 	{                                                                                          \
-		.key = k, .type = t, .scope = STOR_PARAM_CREATE, .default_value = d, .choices = c, \
-		.help = "A parameter"                                                              \
+		.key = (k), .type = (t), .scope = STOR_PARAM_CREATE, .default_value = (d),         \
+		.choices = (c), .help = "A parameter"                                              \
 	}
 
 static const struct stor_param bad_params[] = {

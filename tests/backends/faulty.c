@@ -8,7 +8,7 @@
 /* Its own table is not wanted, only its callbacks. */
 #undef STOR_REGISTER_BACKEND
 #define STOR_REGISTER_BACKEND(table) const struct stor_backend *const snapdir_table = &(table);
-#include "snapdir.c"
+#include "plugins/examples/snapdir/snapdir.c" // NOLINT(bugprone-suspicious-include)
 #undef STOR_REGISTER_BACKEND
 #define STOR_REGISTER_BACKEND(table)                                                               \
 	__attribute__((visibility("default"))) const struct stor_backend *stor_backend_init(void); \
@@ -93,7 +93,8 @@ static void spoil_content(int live_fd)
 	}
 	if (has_fault("breaks-hard-links")) {
 		unlinkat(live_fd, "other/file-again", 0);
-		fd = openat(live_fd, "other/file-again", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+		if (mknodat(live_fd, "other/file-again", S_IFREG | 0644, 0) < 0)
+			abort();
 	}
 	if (has_fault("fills-holes")) {
 		struct stat st;

@@ -261,7 +261,7 @@ static int services_info(const struct stor_volume *volume, struct stor_info *inf
                          struct stor_err *err)
 {
 	cleanup_close int image_fd = open_image(volume, O_RDONLY, err);
-	struct measured measured;
+	struct measured measured = { 0 };
 	const struct stor_call_req req = { .struct_size = sizeof(req),
 		                           .call = measure,
 		                           .arg = &image_fd,
