@@ -33,16 +33,17 @@ static bool has_word(const char *list, const char *word)
 static int check_create_req(const struct backend *b, const struct stor_create_req *req,
                             struct stor_err *err)
 {
-	if (!b->ops.fs_types && (req->size_bytes || req->fs_type || req->fs_label)) {
-		err_fail(err, STOR_UNSUPPORTED, 0,
-		         "backend \"%s\" stores files without a filesystem of its own: it takes "
-		         "no %s",
-		         b->ops.name,
-		         req->size_bytes ? "size"
-		         : req->fs_type  ? "filesystem type"
-		                         : "label");
-		return -1;
-	}
+	bool is_sized = b->ops.fs_types || b->ops.flags & STOR_BACKEND_SIZED;
+	const char *excess = req->size_bytes && !is_sized        ? "size"
+	                     : req->fs_type && !b->ops.fs_types  ? "filesystem type"
+	                     : req->fs_label && !b->ops.fs_types ? "label"
+	                                                         : NULL;
+
+	if (excess)
+		return err_fail(err, STOR_UNSUPPORTED, 0,
+		                "backend \"%s\" stores files without a filesystem of its own: it "
+		                "takes no %s",
+		                b->ops.name, excess);
 	if (req->fs_type && !has_word(b->ops.fs_types, req->fs_type)) {
 		err_fail(err, STOR_UNSUPPORTED, 0, "backend \"%s\" cannot make the filesystem %s",
 		         b->ops.name, req->fs_type);

@@ -126,6 +126,8 @@ static int check_callbacks(const struct backend *b, struct stor_err *err)
 		              "and some are missing");
 	if (ops->merge && !snapshots)
 		return refuse(b, err, "it has merge without snapshots");
+	if (ops->flags & ~STOR_BACKEND_SIZED)
+		return refuse(b, err, "it has flags that this stor does not know");
 	if (!ops->send != !ops->receive)
 		return refuse(b, err, "send and receive go together, and one is missing");
 	return 0;

@@ -167,7 +167,7 @@ int host_spawn_server(const struct stor_server_req *req, struct stor_server *ser
                       struct stor_err *err)
 {
 	cleanup_close int our_fd = -1, their_fd = -1;
-	int ends[2], kept[KEEP_MAX], count, pidfd;
+	int ends[2], kept[KEEP_MAX] = { 0 }, count, pidfd;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)

@@ -2,7 +2,7 @@
 # The SDK: header, pkg-config file, template, example, and the conformance suite, which is a program
 # of its own beside the modules: it drives a backend through core's own loader.
 suite-src := $(wildcard plugins/conformance/*.c)
-$(foreach s,$(suite-src),$(eval EXTRA_$(s) += -I. -Iplugins))
+$(foreach s,$(suite-src),$(eval EXTRA_$(s) += -I.))
 
 $(B)/modules/stor-backend-check: $(call objects,$(suite-src)) $(B)/obj/core.a $(B)/obj/base.a
 	$(call say,LD,$@)
@@ -23,9 +23,8 @@ snapdir-src := $(wildcard plugins/examples/snapdir/*.c)
 $(eval $(call define-test-backend,snapdir,$(snapdir-src)))
 
 # Backends that break the contract on purpose, or use every service.
-faulty-src := tests/backends/faulty.c
-$(eval EXTRA_$(faulty-src) += -Iplugins/examples/snapdir)
-$(eval $(call define-test-backend,faulty,$(faulty-src) $(filter-out %/snapdir.c,$(snapdir-src))))
+$(eval $(call define-test-backend,faulty,tests/backends/faulty.c $(filter-out %/snapdir.c,$(snapdir-src))))
+$(eval $(call define-test-backend,services,tests/backends/services.c))
 
 test-build: $(TEST_BACKENDS)
 

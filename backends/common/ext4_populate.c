@@ -321,7 +321,8 @@ static void drop_top(struct ext4_walk *walk)
 	free(frame);
 }
 
-/* Back to the directory above; one that was closed is opened again from below. */
+/* Back to the directory above; one that was closed is opened again from below, even one that is
+ * done: it is the way to those further up. */
 static int pop(struct ext4_walk *walk, struct stor_err *err)
 {
 	struct ext4_frame *up = walk->top->up;

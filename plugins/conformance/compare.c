@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Comparing two trees entry by entry, and noticing whether a folder changed. */
-#include "conformance/suite.h"
+#include "suite.h"
 
 #include <dirent.h>
 #include <errno.h>

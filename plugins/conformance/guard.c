@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What no callback may change in stor's process, and other processes of a test. */
-#include "conformance/suite.h"
+#include "suite.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Processes, loop devices and mounts that a test left: see leftovers.h. */
-#include "conformance/leftovers.h"
+#include "leftovers.h"
 
 #include <fcntl.h>
 #include <glob.h>
@@ -16,7 +16,7 @@
 
 #include <stor/util.h>
 
-#include "conformance/suite.h"
+#include "suite.h"
 #include "core/base/fs.h"
 
 #define LEFTOVER_WAIT_MS 3000

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* stor-backend-check: runs the tests one after another, each in a process and a folder of its own,
  * looks for what one left behind, and prints the result in TAP. */
-#include "conformance/leftovers.h"
-#include "conformance/suite.h"
+#include "leftovers.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -107,7 +107,7 @@ static bool run_test(struct suite *s, const struct test *test, struct strbuf *pr
 	else if (WIFSIGNALED(status))
 		strbuf_printf(problems, "the test's process ended by signal %d (%s)\n",
 		              WTERMSIG(status), strsignal(WTERMSIG(status)));
-	else if (status && !problems->length)
+	else if (WEXITSTATUS(status) && !problems->length)
 		strbuf_printf(problems, "the test's process left with status %d\n",
 		              WEXITSTATUS(status));
 	return !problems->length;
@@ -173,9 +173,11 @@ static int run_all(struct suite *s, const struct strv *only, struct stor_err *er
 	return counts.failed ? STOR_FAILED : 0;
 }
 
-/* What load() itself leaves behind is found before any test, for they all inherit it. */
+/* What load() itself leaves behind is found before any test, for they all inherit it; parameters
+ * that the backend does not take are a mistake of the user's, not of its. */
 static const struct backend *load_guarded(struct suite *s, const char *name, struct stor_err *err)
 {
+	cleanup_params struct params params = { 0 };
 	const struct backend *b;
 	struct guard before;
 
@@ -183,8 +185,12 @@ static const struct backend *load_guarded(struct suite *s, const char *name, str
 	s->output_fd = memfd_create("output", MFD_CLOEXEC);
 	guard_begin(s, &before);
 	b = backend_load(name, err);
-	if (b)
-		guard_end(s, &before, "load", 0);
+	if (!b)
+		return NULL;
+	guard_end(s, &before, "load", 0);
+	if (params_parse(&params, b, &s->params, NULL, STOR_PARAM_CREATE | STOR_PARAM_ATTACH, err) <
+	    0)
+		return NULL;
 	return b;
 }
 

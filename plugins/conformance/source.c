@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A folder with every kind of file and attribute that a root filesystem can have. */
-#include "conformance/suite.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>

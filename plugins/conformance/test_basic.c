@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table itself; create, info, destroy. */
-#include "conformance/suite.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* kill -9 of whoever has a volume: the kernel frees everything, and the volume is usable. */
-#include "conformance/suite.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Volumes under test: made, attached, mounted and let go as core would. */
-#include "conformance/suite.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -189,13 +189,12 @@ void put_file(struct suite *s, int root_fd, const char *name, const char *text)
 void expect_file(struct suite *s, int root_fd, const char *name, const char *text)
 {
 	cleanup_close int fd = openat(root_fd, name, O_RDONLY | O_CLOEXEC);
-	char found[256];
+	char found[256] = "";
 	ssize_t n;
 
 	require(s, fd >= 0, "%s is not in the volume: %s", name, strerror(errno));
 	n = pread_all(fd, found, sizeof(found) - 1, 0);
 	require(s, n >= 0, "read %s in the volume: %s", name, strerror(errno));
-	found[n] = '\0';
 	require(s, !strcmp(found, text), "%s in the volume holds \"%s\", not \"%s\"", name, found,
 	        text);
 }

@@ -8,7 +8,7 @@
 /* Its own table is not wanted, only its callbacks. */
 #undef STOR_REGISTER_BACKEND
 #define STOR_REGISTER_BACKEND(table) const struct stor_backend *const snapdir_table = &(table);
-#include "snapdir.c"
+#include "plugins/examples/snapdir/snapdir.c" // NOLINT(bugprone-suspicious-include)
 #undef STOR_REGISTER_BACKEND
 #define STOR_REGISTER_BACKEND(table)                                                               \
 	__attribute__((visibility("default"))) const struct stor_backend *stor_backend_init(void); \
@@ -93,7 +93,8 @@ static void spoil_content(int live_fd)
 	}
 	if (has_fault("breaks-hard-links")) {
 		unlinkat(live_fd, "other/file-again", 0);
-		fd = openat(live_fd, "other/file-again", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+		if (mknodat(live_fd, "other/file-again", S_IFREG | 0644, 0) < 0)
+			abort();
 	}
 	if (has_fault("fills-holes")) {
 		struct stat st;
@@ -108,8 +109,12 @@ static void spoil_content(int live_fd)
 	if (has_fault("loses-an-entry"))
 		unlinkat(live_fd, "many/an-entry-of-a-large-directory-7", 0);
 	if (has_fault("changes-a-byte")) {
+		struct stat st;
+
 		fd = openat(live_fd, "file", O_WRONLY | O_CLOEXEC);
-		pwrite_all(fd, "?", 1, 1000000);
+		if (fstat(fd, &st) < 0 || pwrite_all(fd, "?", 1, 1000000) < 0)
+			abort();
+		futimens(fd, (struct timespec[2]){ st.st_atim, st.st_mtim });
 	}
 }
 
@@ -195,6 +200,10 @@ static int faulty_attach(const struct stor_volume *volume, const struct stor_att
 	if (has_fault("returns-plain-folder")) {
 		close(attachment->fd);
 		attachment->fd = open(live, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (has_fault("returns-attached-mount")) {
+		close(attachment->fd);
+		attachment->fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
 	if (has_fault("survives-kill"))
 		keep_alive();

@@ -10,6 +10,7 @@ c_files() { c_sources | grep '\.c$'; }
 # As the Makefile: what each folder may include, and what its libraries need.
 includes_for() {
 	case $1 in
+	plugins/conformance/*) echo "-I. -Iplugins/include" ;;
 	backends/* | plugins/*) echo "-Ibackends -Iplugins/include" ;;
 	*) echo "-I. -Iplugins/include -Ibackends" ;;
 	esac

@@ -206,7 +206,7 @@ static int snapdir_attach(const struct stor_volume *volume, const struct stor_at
 {
 	bool is_shared = req->flags & STOR_ATTACH_READ_ONLY || req->snapshot;
 	cleanup_close int mount_fd = -1, lock_fd = -1, root_fd = -1;
-	char root[128], lock[128];
+	char root[128] = "", lock[128] = "";
 
 	if (req->mount_label)
 		return host->fail(err, STOR_UNSUPPORTED, 0,

@@ -16,7 +16,7 @@
 #include <stor/util.h>
 
 #define CHUNK_BYTES (1u << 20)
-#define XATTR_MAX 65536
+#define XATTR_MAX 65536 /* the kernel's limit of a list and of a value */
 
 /* A file that has several names: where its copy has its first one. */
 struct linked {
@@ -77,26 +77,21 @@ static void make_fd_path(char *path, size_t size, int dir_fd, const char *name)
 static int copy_xattrs(int from_fd, int to_fd, const char *name)
 {
 	char from[NAME_MAX + 64], to[NAME_MAX + 64];
-	cleanup_free char *names = NULL, *value = NULL;
+	char names[XATTR_MAX], value[XATTR_MAX];
 	ssize_t length;
 
 	make_fd_path(from, sizeof(from), from_fd, name);
 	make_fd_path(to, sizeof(to), to_fd, name);
-	length = llistxattr(from, NULL, 0);
+	length = llistxattr(from, names, sizeof(names));
 	if (length <= 0)
 		return length < 0 && errno != EOPNOTSUPP ? -1 : 0;
-	names = malloc((size_t)length);
-	value = malloc(XATTR_MAX);
-	if (!names || !value)
-		return -1;
-	length = llistxattr(from, names, (size_t)length);
 	for (ssize_t at = 0; at < length; at += (ssize_t)strlen(names + at) + 1) {
-		ssize_t size = lgetxattr(from, names + at, value, XATTR_MAX);
+		ssize_t size = lgetxattr(from, names + at, value, sizeof(value));
 
 		if (size < 0 || lsetxattr(to, names + at, value, (size_t)size, 0) < 0)
 			return -1;
 	}
-	return length < 0 ? -1 : 0;
+	return 0;
 }
 
 /* In this order: a change of owner drops set-user-ID bits and capabilities, and everything
@@ -200,7 +195,7 @@ static int copy_as_link(struct copy *copy, int to_fd, const char *name, const st
 		return fail_at(err, "copy", path);
 	key->device = st->st_dev;
 	key->inode = st->st_ino;
-	strcpy(key->path, path);
+	memcpy(key->path, path, strlen(path) + 1);
 	found = tsearch(key, &copy->linked, compare_linked);
 	if (!found || *found == key)
 		return found ? 0 : fail_at(err, "copy", path);
@@ -285,7 +280,7 @@ static int copy_entries(struct copy *copy, int from_fd, int to_fd, const char *p
 int tree_copy(int from_fd, int to_fd, enum tree_copy_mode mode, struct stor_err *err)
 {
 	struct copy copy = { .to_root_fd = to_fd, .mode = mode, .chunk = malloc(CHUNK_BYTES) };
-	struct stat st;
+	struct stat st = { 0 };
 	int result;
 
 	if (!copy.chunk || fstat(from_fd, &st) < 0)

@@ -378,6 +378,9 @@ struct stor_host {
 
 /* --- the backend itself ------------------------------------------------------------------- */
 
+/* Takes a size though fs_types is NULL: a quota on files, which resize() changes. */
+#define STOR_BACKEND_SIZED 1u
+
 /*
  * Callbacks marked Required must be there. Each other one may be absent, and then stor does what
  * its comment says; a command that needs an absent one exits 5 and names the backend.
@@ -481,6 +484,8 @@ struct stor_backend {
 	            struct stor_err *err);
 	int (*receive)(const struct stor_volume *volume, const struct stor_stream_req *req,
 	               struct stor_err *err);
+
+	uint32_t flags; /* STOR_BACKEND_* */
 };
 
 /*
