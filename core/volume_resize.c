@@ -178,7 +178,8 @@ static int resize_locked(struct store *store, struct volume *volume, uint64_t si
 	struct stor_info info = { .struct_size = sizeof(info) };
 	const struct volume_user *writer, *reader;
 
-	if (volume_users_load(store, volume, &users, err) < 0 ||
+	if (volume_check_there(store, volume, err) < 0 ||
+	    volume_users_load(store, volume, &users, err) < 0 ||
 	    backend_info(volume->backend, &volume->ref, &info, err) < 0)
 		return -1;
 	if (info.size_bytes == STOR_UNKNOWN)
