@@ -59,7 +59,7 @@ static int reach(const struct volume *volume, const struct volume_user *user, in
 
 	*control_fd = -1;
 	if (!user->pid) {
-		*root_fd = open(record_get(&user->record, "dir"),
+		*root_fd = open(record_get(&user->record, "mount-point"),
 		                O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		return *root_fd < 0 ? unreachable(volume, user, err) : 0;
 	}
