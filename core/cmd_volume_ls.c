@@ -95,7 +95,7 @@ static void json_users(struct json *json, const struct description *d)
 		if (user->pid)
 			json_i64(json, "pid", user->pid);
 		else
-			json_string(json, "dir", record_get(&user->record, "dir"));
+			json_string(json, "dir", record_get(&user->record, "mount-point"));
 		json_string(json, "access", record_get(&user->record, "access"));
 		json_string(json, "how", record_get(&user->record, "how"));
 		json_close_object(json);

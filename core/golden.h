@@ -32,6 +32,9 @@ int golden_find(struct store *store, const char *key, struct volume *volume, str
  * container, when one is the base of a container, running or stopped. */
 int golden_remove_of_image(struct store *store, const char *image_id, struct stor_err *err);
 
+/* The same for the image whose folder is image_fd. One without a readable record has none. */
+int golden_remove_of_folder(struct store *store, int image_fd, struct stor_err *err);
+
 /* Remove the golden volumes whose image does not exist any more and that no container is based on.
  * For sweep.c. */
 int golden_sweep(struct store *store, const struct sweep_opts *opts, struct stor_err *err);

@@ -145,6 +145,18 @@ int golden_remove_of_image(struct store *store, const char *image_id, struct sto
 	return 0;
 }
 
+int golden_remove_of_folder(struct store *store, int image_fd, struct stor_err *err)
+{
+	cleanup_record struct record record = RECORD_INIT;
+	struct stor_err unread = STOR_ERR_INIT;
+	const char *id;
+
+	if (record_load(&record, image_fd, "record", &unread) < 0 ||
+	    !(id = record_get(&record, "id")))
+		return 0;
+	return golden_remove_of_image(store, id, err);
+}
+
 /* Ids of all images. One whose record cannot be read makes the answer unknown: -1. */
 static int image_ids(struct store *store, struct strv *ids, struct stor_err *err)
 {

@@ -17,6 +17,7 @@
 #include <stor/util.h>
 
 #include "core/base/fs.h"
+#include "core/golden.h"
 
 /* How long to wait for somebody who removes or replaces the image at this moment, and for those who
  * read it when it shall be removed. */
@@ -288,6 +289,9 @@ int image_remove(struct store *store, const char *name, struct stor_err *err)
 	}
 	if (lock_fd < 0)
 		return err_fail(err, STOR_FAILED, errno, "image %s: remove", name);
+	/* Before the image, so that a kill in between leaves none without its image. */
+	if (golden_remove_of_folder(store, lock_fd, err) < 0)
+		return err_context(err, "image %s: remove", name);
 	temp = store_make_temp(store, err);
 	if (!temp)
 		return -1;

@@ -11,6 +11,8 @@
 #include "core/cmd.h"
 #include "core/cmd_backend.h"
 #include "core/cmd_image.h"
+#include "core/cmd_store.h"
+#include "core/cmd_volume.h"
 
 struct command {
 	const char *name;
@@ -21,7 +23,11 @@ struct command {
 
 static const struct command commands[] = {
 	{ "backend", "List, describe and check storage backends", cmd_backend, 0 },
+	{ "gc", "Remove what killed stor processes left behind", cmd_gc, 0 },
 	{ "image", "Import, list, describe, export and remove images", cmd_image, 0 },
+	{ "ps", "List the containers", cmd_ps, 0 },
+	{ "rm", "Remove containers that do not run", cmd_rm, 0 },
+	{ "volume", "Make, list, copy, resize, check, mount and remove volumes", cmd_volume, 0 },
 	{ NULL, NULL, NULL, 0 },
 };
 
@@ -149,6 +155,15 @@ static int run_command(struct store *store, int argc, char **argv, int *failure_
 	return unknown_command(argv[0], err);
 }
 
+/* What killed commands left goes with the next one, whatever it is. */
+static void sweep(struct store *store)
+{
+	struct stor_err err = STOR_ERR_INIT;
+
+	if (store_sweep(store, &err) < 0)
+		log_info("%s", err.text);
+}
+
 /* Output that could not be written (a full disk, a closed pipe) is a failure. */
 static int finish(int status)
 {
@@ -172,6 +187,9 @@ int main(int argc, char **argv)
 	if (!at)
 		return finish(0);
 	status = at < 0 ? -1 : run_command(&store, argc - at, argv + at, &failure_status, &err);
+	/* `run`, which has a failure status of its own, sweeps while its payload runs. */
+	if (!failure_status && store.fd >= 0)
+		sweep(&store);
 	if (status < 0) {
 		fflush(stdout);
 		err_print(&err);

@@ -275,9 +275,11 @@ int store_publish(struct store *store, const char *temp, const char *place, stru
 	return 0;
 }
 
-int store_list(int parent_fd, const char *folder, struct strv *names, struct stor_err *err)
+static int list_folder(struct store *store, int parent_fd, const char *folder, bool exact,
+                       struct strv *names, struct stor_err *err)
 {
 	int fd = openat(parent_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct store_mark mark;
 	struct dirent *entry;
 	DIR *dir;
 
@@ -291,8 +293,21 @@ int store_list(int parent_fd, const char *folder, struct strv *names, struct sto
 		return -1;
 	}
 	while ((entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    (!store || !store_mark_parse(entry->d_name, &mark) ||
+		     !store_mark_is_alive(store, &mark, exact)))
 			strv_add(names, entry->d_name);
 	closedir(dir);
 	return 0;
+}
+
+int store_list(int parent_fd, const char *folder, struct strv *names, struct stor_err *err)
+{
+	return list_folder(NULL, parent_fd, folder, false, names, err);
+}
+
+int store_list_dead(struct store *store, int parent_fd, const char *folder, bool exact,
+                    struct strv *names, struct stor_err *err)
+{
+	return list_folder(store, parent_fd, folder, exact, names, err);
 }

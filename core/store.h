@@ -105,6 +105,11 @@ int store_list_live(struct store *store, struct strv *ids, struct stor_err *err)
  * is empty. */
 int store_list(int parent_fd, const char *folder, struct strv *names, struct stor_err *err);
 
+/* As store_list(), of the entries that no living process made. Quick with hundreds of the living.
+ */
+int store_list_dead(struct store *store, int parent_fd, const char *folder, bool exact,
+                    struct strv *names, struct stor_err *err);
+
 /* --- locks: store_lock.c ------------------------------------------------------------------ */
 
 #define STORE_WAIT_FOREVER UINT32_MAX

@@ -57,13 +57,13 @@ static void sweep_live(struct sweep *sweep)
 	struct store *store = sweep->store;
 	struct store_mark mark;
 
-	if (store_list(store->state_fd, "live", &names, &failure) < 0)
+	if (store_list_dead(store, store->state_fd, "live", sweep->opts->is_thorough, &names,
+	                    &failure) < 0)
 		keep_failure(sweep, &failure);
 	for (size_t i = 0; i < names.count; i++) {
 		cleanup_free char *path = NULL;
 
-		if (!store_mark_parse(names.items[i], &mark) ||
-		    store_mark_is_alive(store, &mark, sweep->opts->is_thorough))
+		if (!store_mark_parse(names.items[i], &mark))
 			continue;
 		sweep->has_failed = false;
 		sweep_container(sweep, mark.rest, "its stor process is dead");
@@ -79,16 +79,13 @@ static void sweep_temp(struct sweep *sweep)
 	cleanup_strv struct strv names = STRV_INIT;
 	struct stor_err failure = STOR_ERR_INIT;
 	struct store *store = sweep->store;
-	struct store_mark mark;
 
-	if (store_list(store->fd, "tmp", &names, &failure) < 0)
+	if (store_list_dead(store, store->fd, "tmp", sweep->opts->is_thorough, &names, &failure) <
+	    0)
 		keep_failure(sweep, &failure);
 	for (size_t i = 0; i < names.count; i++) {
 		cleanup_free char *path = xasprintf("tmp/%s", names.items[i]);
 
-		if (store_mark_parse(names.items[i], &mark) &&
-		    store_mark_is_alive(store, &mark, sweep->opts->is_thorough))
-			continue;
 		report(sweep, "unfinished work", path, "its stor process is dead");
 		err_clear(&failure);
 		if (!sweep->opts->dry_run && (volume_sweep_temp(store, path, &failure) < 0 ||

@@ -81,6 +81,20 @@ static int find_foreign(struct store *store, const char *name, const char *backe
 	return 0;
 }
 
+static int fail_not_found(const char *name, struct stor_err *err)
+{
+	err_fail(err, STOR_NOT_FOUND, 0, "no volume %s", name);
+	err_hint(err, "stor volume ls lists them; a path of a foreign one needs a '/': ./%s", name);
+	return -1;
+}
+
+int volume_check_there(struct store *store, const struct volume *volume, struct stor_err *err)
+{
+	if (volume->kind == VOLUME_NAMED && faccessat(store->fd, volume->dir, F_OK, 0) < 0)
+		return fail_not_found(volume->name, err);
+	return 0;
+}
+
 static int find_named(struct store *store, const char *name, const char *backend_name,
                       struct volume *volume, struct stor_err *err)
 {
@@ -89,14 +103,8 @@ static int find_named(struct store *store, const char *name, const char *backend
 	const struct backend *backend;
 	const char *recorded;
 
-	if (!str_is_name(name) || (faccessat(store->fd, dir, F_OK, 0) < 0 && errno == ENOENT)) {
-		err_fail(err, STOR_NOT_FOUND, 0, "no volume %s", name);
-		err_hint(err,
-		         "stor volume ls lists them; a path of a foreign one needs a '/': "
-		         "./%s",
-		         name);
-		return -1;
-	}
+	if (!str_is_name(name) || (faccessat(store->fd, dir, F_OK, 0) < 0 && errno == ENOENT))
+		return fail_not_found(name, err);
 	if (record_load(&volume->record, store->fd, path, err) < 0)
 		return err_context(err, "volume %s", name);
 	recorded = record_get(&volume->record, "backend");
@@ -177,7 +185,8 @@ int volume_lock(struct store *store, const struct volume *volume, bool readers_m
 
 	if (lock_fd < 0)
 		return err_context(err, "volume %s", volume->name);
-	if (volume_users_load(store, volume, &users, err) < 0)
+	if (volume_check_there(store, volume, err) < 0 ||
+	    volume_users_load(store, volume, &users, err) < 0)
 		return -1;
 	user = volume_users_conflict(&users, readers_may_stay);
 	if (user)

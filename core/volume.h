@@ -41,6 +41,9 @@ int volume_find(struct store *store, const char *name, const char *backend,
 int volume_of_container(struct store *store, const char *id, const struct record *record,
                         struct volume *volume, struct stor_err *err);
 
+/* Found before its lock was had, a named volume may be gone by then: STOR_NOT_FOUND. */
+int volume_check_there(struct store *store, const struct volume *volume, struct stor_err *err);
+
 /* Fill in everything but the parameters: `dir` is the folder below STORE, or NULL with `path` for a
  * foreign one. */
 void volume_init(struct volume *volume, struct store *store, enum volume_kind kind,

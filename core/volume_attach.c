@@ -225,6 +225,8 @@ int volume_attach(struct store *store, const struct volume *volume, const struct
 		lock_fd = store_lock(store, volume->key, false, BUSY_WAIT_MS, err);
 		if (lock_fd < 0)
 			return err_context(err, "volume %s", volume->name);
+		if (volume_check_there(store, volume, err) < 0)
+			return -1;
 	}
 	result = attach_and_mount(&a, err);
 	if (a.user_path)

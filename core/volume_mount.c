@@ -42,7 +42,7 @@ static int save_mount(struct store *store, const struct attached *attached, cons
 	           attached->volume->dir ? attached->volume->name : attached->volume->path);
 	record_add(&record, "backend", attached->volume->backend->ops.name);
 	record_add(&record, "access", attached->read_only ? "ro" : "rw");
-	record_add(&record, "dir", dir);
+	record_add(&record, "mount-point", dir);
 	if (attached->how)
 		record_add(&record, "how", attached->how);
 	if (attached->token)
@@ -118,7 +118,7 @@ int volume_mount(struct store *store, const struct volume *volume, const char *d
 static int unmount_one(struct store *store, const struct volume *volume,
                        const struct volume_user *user, struct stor_err *err)
 {
-	const char *dir = record_get(&user->record, "dir");
+	const char *dir = record_get(&user->record, "mount-point");
 	const char *token = record_get(&user->record, "token");
 	cleanup_free char *path = xasprintf("users/%s", user->file);
 	uint64_t id;
@@ -161,7 +161,7 @@ static bool find_by_dir(struct store *store, const char *dir, char **name, char 
 		if (!store_mark_parse(files.items[i], &mark) || mark.pid ||
 		    record_load(&record, store->state_fd, path, &ignored) < 0)
 			continue;
-		at = record_get(&record, "dir");
+		at = record_get(&record, "mount-point");
 		if (!at || strcmp(at, dir) != 0 || !volume_mount_exists(mark.start_time, dir))
 			continue;
 		*name = xstrdup(record_get(&record, "volume"));
@@ -187,7 +187,7 @@ int volume_umount(struct store *store, const char *name_or_dir, struct stor_err 
 		return err_context(err, "unmount %s", name_or_dir);
 	for (size_t i = 0; i < users.count; i++) {
 		if (users.list[i].pid ||
-		    (by_dir && strcmp(record_get(&users.list[i].record, "dir"), path) != 0))
+		    (by_dir && strcmp(record_get(&users.list[i].record, "mount-point"), path) != 0))
 			continue;
 		any = true;
 		if (unmount_one(store, &volume, &users.list[i], err) < 0)

@@ -59,7 +59,7 @@ static int reach(const struct volume *volume, const struct volume_user *user, in
 
 	*control_fd = -1;
 	if (!user->pid) {
-		*root_fd = open(record_get(&user->record, "dir"),
+		*root_fd = open(record_get(&user->record, "mount-point"),
 		                O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		return *root_fd < 0 ? unreachable(volume, user, err) : 0;
 	}
@@ -178,7 +178,8 @@ static int resize_locked(struct store *store, struct volume *volume, uint64_t si
 	struct stor_info info = { .struct_size = sizeof(info) };
 	const struct volume_user *writer, *reader;
 
-	if (volume_users_load(store, volume, &users, err) < 0 ||
+	if (volume_check_there(store, volume, err) < 0 ||
+	    volume_users_load(store, volume, &users, err) < 0 ||
 	    backend_info(volume->backend, &volume->ref, &info, err) < 0)
 		return -1;
 	if (info.size_bytes == STOR_UNKNOWN)

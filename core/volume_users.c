@@ -74,7 +74,7 @@ static bool is_alive(struct store *store, const struct store_mark *mark, struct 
 
 	if (mark->pid)
 		return store_mark_is_alive(store, mark, true);
-	dir = record_get(&user->record, "dir");
+	dir = record_get(&user->record, "mount-point");
 	return dir && volume_mount_exists(mark->start_time, dir);
 }
 
@@ -175,7 +175,7 @@ const char *volume_user_name(const struct volume_user *user, char *buf, size_t s
 	const char *name = record_get(&user->record, "user");
 
 	if (!user->pid)
-		snprintf(buf, size, "mounted at %s", record_get(&user->record, "dir"));
+		snprintf(buf, size, "mounted at %s", record_get(&user->record, "mount-point"));
 	else if (name)
 		snprintf(buf, size, "%s", name);
 	else
@@ -194,7 +194,7 @@ int volume_fail_busy(const struct volume *volume, const struct volume_user *user
 		return -1;
 	}
 	err_fail(err, STOR_BUSY, 0, "volume %s: in use, %s", volume->name, name);
-	err_hint(err, "stor volume umount %s", record_get(&user->record, "dir"));
+	err_hint(err, "stor volume umount %s", record_get(&user->record, "mount-point"));
 	return -1;
 }
 
@@ -212,7 +212,7 @@ int volume_users_sweep(struct store *store, const struct sweep_opts *opts, struc
 {
 	cleanup_strv struct strv files = STRV_INIT;
 
-	if (store_list(store->state_fd, "users", &files, err) < 0)
+	if (store_list_dead(store, store->state_fd, "users", opts->is_thorough, &files, err) < 0)
 		return -1;
 	for (size_t i = 0; i < files.count; i++) {
 		cleanup_free char *path = xasprintf("users/%s", files.items[i]);
@@ -221,13 +221,11 @@ int volume_users_sweep(struct store *store, const struct sweep_opts *opts, struc
 		struct store_mark mark;
 		const char *dir;
 
-		if (!store_mark_parse(files.items[i], &mark) ||
-		    (mark.pid && store_mark_is_alive(store, &mark, opts->is_thorough)) ||
-		    (!mark.pid && !opts->is_thorough) ||
+		if (!store_mark_parse(files.items[i], &mark) || (!mark.pid && !opts->is_thorough) ||
 		    record_load(&record, store->state_fd, path, &unread) < 0 ||
 		    record_get(&record, "token"))
 			continue;
-		dir = record_get(&record, "dir");
+		dir = record_get(&record, "mount-point");
 		if (!mark.pid && dir && volume_mount_exists(mark.start_time, dir))
 			continue;
 		if (opts->report)

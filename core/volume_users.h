@@ -6,7 +6,7 @@
  * to the mount, and keep the token of a driver that needs one.
  *
  * Keys of a record: volume, user ("container web"), access (ro, rw), root-fd and control-fd (in
- * that process), device and inode (of the root directory), dir (of a mount), token.
+ * that process), device and inode (of the root directory), mount-point (of a mount), token.
  */
 #ifndef CORE_VOLUME_USERS_H
 #define CORE_VOLUME_USERS_H

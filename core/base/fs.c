@@ -232,6 +232,22 @@ int fs_make_in_root(int root_fd, const char *path, bool is_file)
 	return -1;
 }
 
+/* Copies some bytes at *at, up to `end`, through this process's memory. As copy_file_range(). */
+static ssize_t copy_chunk(int from_fd, int to_fd, off_t *at, off_t end)
+{
+	char chunk[65536];
+	size_t left = (size_t)(end - *at);
+	ssize_t n = pread_all(from_fd, chunk, left < sizeof(chunk) ? left : sizeof(chunk),
+	                      (uint64_t)*at);
+
+	if (n <= 0)
+		return n;
+	if (pwrite_all(to_fd, chunk, (size_t)n, (uint64_t)*at) < 0)
+		return -1;
+	*at += n;
+	return n;
+}
+
 int fs_copy_range(int from_fd, int to_fd, uint64_t size_bytes, struct stor_err *err)
 {
 	off_t at = 0, end = (off_t)size_bytes;
@@ -254,6 +270,9 @@ int fs_copy_range(int from_fd, int to_fd, uint64_t size_bytes, struct stor_err *
 			ssize_t n =
 				copy_file_range(from_fd, &at, to_fd, &to, (size_t)(hole - at), 0);
 
+			/* Not between filesystems of two kinds, nor on some at all. */
+			if (n < 0 && (errno == EXDEV || errno == EOPNOTSUPP || errno == EINVAL))
+				n = copy_chunk(from_fd, to_fd, &at, hole);
 			if (n < 0)
 				return err_fail(err, STOR_FAILED, errno, "copy");
 			if (!n)

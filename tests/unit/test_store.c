@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The store and the containers' records: what is made, who is alive, names, and what a sweep does.
+/* The store and the containers' records: what is made, names and locks.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,64 +25,7 @@
 #include "core/base/proc.h"
 #include "core/container_store.h"
 #include "core/store.h"
-
-struct fixture {
-	char dir[40];
-	char store_path[64], state_path[64];
-	struct store store;
-	struct stor_err err;
-};
-
-static int set_up(void **state)
-{
-	struct fixture *f = xcalloc(1, sizeof(*f));
-
-	strcpy(f->dir, "/tmp/stor-unit-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	snprintf(f->store_path, sizeof(f->store_path), "%s/store", f->dir);
-	snprintf(f->state_path, sizeof(f->state_path), "%s/state", f->dir);
-	f->store = (struct store)STORE_INIT;
-	f->store.path = f->store_path;
-	f->store.state_path = f->state_path;
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-	struct stor_err err = STOR_ERR_INIT;
-
-	store_close(&f->store);
-	assert_int_equal(fs_remove_tree(AT_FDCWD, f->dir, &err), 0);
-	free(f);
-	return 0;
-}
-
-#define open_store(f)                                                                              \
-	do {                                                                                       \
-		if (store_open(&(f)->store, &(f)->err) < 0)                                        \
-			fail_msg("%s", (f)->err.text);                                             \
-	} while (0)
-
-/* A store opened as another command would: its own descriptors. */
-static struct store second_store(struct fixture *f)
-{
-	struct store other = STORE_INIT;
-
-	other.path = f->store_path;
-	other.state_path = f->state_path;
-	return other;
-}
-
-static size_t entries(int dir_fd, const char *folder)
-{
-	cleanup_strv struct strv names = STRV_INIT;
-	struct stor_err err = STOR_ERR_INIT;
-
-	assert_int_equal(store_list(dir_fd, folder, &names, &err), 0);
-	return names.count;
-}
+#include "tests/unit/store_fixture.h"
 
 /* --- the folders -------------------------------------------------------------------------- */
 
@@ -224,35 +167,6 @@ static void locks_exclude_by_key(void **state)
 }
 
 /* --- containers --------------------------------------------------------------------------- */
-
-/* Runs in a child that is then killed: leaves container `name` behind as a kill -9 would. */
-static char *leave_dead(struct fixture *f, const char *name, const char *rm, const char *status)
-{
-	char id[13] = "";
-	int ends[2];
-	pid_t pid;
-
-	assert_int_equal(pipe(ends), 0);
-	pid = fork();
-	if (!pid) {
-		struct record record = RECORD_INIT;
-		char *made = NULL;
-
-		record_add(&record, "rm", rm);
-		if (container_begin(&f->store, name, &record, &made, &f->err) < 0)
-			_exit(1);
-		record_set(&record, "status", status);
-		if (container_save(&f->store, made, &record, &f->err) < 0 ||
-		    write(ends[1], made, 12) != 12)
-			_exit(1);
-		kill(getpid(), SIGKILL);
-	}
-	assert_int_equal(read(ends[0], id, 12), 12);
-	proc_wait(pid);
-	close(ends[0]);
-	close(ends[1]);
-	return xstrdup(id);
-}
 
 static void containers_are_found_by_name_id_and_prefix(void **state)
 {
@@ -445,195 +359,9 @@ static void bad_names_are_refused(void **state)
 	assert_int_equal(entries(f->store.fd, "containers"), 0);
 }
 
-/* --- the sweep ---------------------------------------------------------------------------- */
-
-static void sweep_removes_a_killed_rm_container(void **state)
-{
-	struct fixture *f = *state;
-	cleanup_free char *dead = leave_dead(f, "web", "yes", "running");
-
-	open_store(f);
-	assert_int_equal(entries(f->store.fd, "containers"), 1);
-	f->store.is_state_new = false;
-	assert_int_equal(store_sweep(&f->store, &f->err), 0);
-	assert_int_equal(entries(f->store.fd, "containers"), 0);
-	assert_int_equal(entries(f->store.fd, "names"), 0);
-	assert_int_equal(entries(f->store.state_fd, "live"), 0);
-}
-
-static void sweep_ends_a_killed_container(void **state)
-{
-	struct fixture *f = *state;
-	cleanup_free char *dead = leave_dead(f, "web", "no", "running"), *id = NULL;
-	cleanup_record struct record record = RECORD_INIT;
-
-	open_store(f);
-	f->store.is_state_new = false;
-	assert_int_equal(store_sweep(&f->store, &f->err), 0);
-	assert_int_equal(entries(f->store.state_fd, "live"), 0);
-	assert_int_equal(container_load(&f->store, dead, &record, &f->err), 0);
-	assert_string_equal(record_get(&record, "status"), "exited");
-	assert_string_equal(record_get(&record, "exit-code"), "unknown");
-}
-
-static void sweep_leaves_the_living_alone(void **state)
-{
-	struct fixture *f = *state;
-	cleanup_record struct record record = RECORD_INIT;
-	cleanup_free char *id = NULL, *temp = NULL;
-	struct store other = second_store(f);
-	struct sweep_opts thorough = { .is_thorough = true };
-	pid_t pid;
-
-	record_add(&record, "rm", "yes");
-	assert_int_equal(container_begin(&f->store, "web", &record, &id, &f->err), 0);
-	temp = store_make_temp(&f->store, &f->err);
-	pid = fork();
-	if (!pid)
-		_exit(store_sweep(&other, &f->err) < 0 ||
-		      store_collect(&other, &thorough, &f->err) < 0);
-	assert_int_equal(proc_exit_code(proc_wait(pid)), 0);
-	assert_int_equal(entries(f->store.fd, "containers"), 1);
-	assert_int_equal(entries(f->store.fd, "names"), 1);
-	assert_int_equal(entries(f->store.fd, "tmp"), 1);
-	assert_int_equal(entries(f->store.state_fd, "live"), 1);
-}
-
-static void sweep_removes_work_of_the_dead(void **state)
-{
-	struct fixture *f = *state;
-	pid_t pid;
-
-	open_store(f);
-	pid = fork();
-	if (!pid) {
-		cleanup_free char *temp = store_make_temp(&f->store, &f->err);
-		cleanup_free char *below = xasprintf("%s/data", temp);
-
-		_exit(mkdirat(f->store.fd, below, 0700) < 0);
-	}
-	assert_int_equal(proc_exit_code(proc_wait(pid)), 0);
-	assert_int_equal(entries(f->store.fd, "tmp"), 1);
-	assert_int_equal(store_sweep(&f->store, &f->err), 0);
-	assert_int_equal(entries(f->store.fd, "tmp"), 0);
-}
-
-static void reused_pid_is_seen_through_by_gc(void **state)
-{
-	struct sweep_opts thorough = { .is_thorough = true };
-	struct fixture *f = *state;
-	cleanup_free char *marker = NULL, *dir = NULL;
-	cleanup_record struct record record = RECORD_INIT;
-
-	open_store(f);
-	/* Process 1 lives, but did not start at tick 99999999999. */
-	assert_int_equal(store_make_dir(f->store.fd, "containers", &f->err), 0);
-	assert_int_equal(store_make_dir(f->store.fd, "containers/0123456789ab", &f->err), 0);
-	record_add(&record, "rm", "yes");
-	record_add(&record, "status", "running");
-	assert_int_equal(container_save(&f->store, "0123456789ab", &record, &f->err), 0);
-	marker = xstrdup("live/1.99999999999.0123456789ab");
-	assert_int_equal(mknodat(f->store.state_fd, marker, S_IFREG | 0600, 0), 0);
-	assert_false(store_is_live(&f->store, "0123456789ab", NULL));
-	assert_int_equal(store_collect(&f->store, &thorough, &f->err), 0);
-	assert_int_equal(entries(f->store.fd, "containers"), 0);
-	assert_int_equal(entries(f->store.state_fd, "live"), 0);
-}
-
-static void first_sweep_after_a_boot_ends_what_ran(void **state)
-{
-	struct fixture *f = *state;
-	cleanup_free char *kept = leave_dead(f, "kept", "no", "running");
-	cleanup_free char *gone = leave_dead(f, "gone", "yes", "running");
-	cleanup_free char *made = leave_dead(f, "made", "no", "created");
-	cleanup_record struct record record = RECORD_INIT, created = RECORD_INIT;
-
-	assert_int_equal(fs_remove_tree(AT_FDCWD, f->state_path, &f->err), 0);
-	open_store(f);
-	assert_true(f->store.is_state_new);
-	assert_int_equal(store_sweep(&f->store, &f->err), 0);
-	assert_int_equal(container_load(&f->store, gone, &record, &f->err), -1);
-	assert_int_equal(f->err.status, STOR_NOT_FOUND);
-	err_clear(&f->err);
-	assert_int_equal(container_load(&f->store, kept, &record, &f->err), 0);
-	assert_string_equal(record_get(&record, "status"), "exited");
-	assert_int_equal(container_load(&f->store, made, &created, &f->err), 0);
-	assert_string_equal(record_get(&created, "status"), "created");
-}
-
-static void dead_container_is_noticed_when_looked_at(void **state)
-{
-	struct fixture *f = *state;
-	cleanup_free char *dead = leave_dead(f, "web", "no", "running"), *id = NULL, *id2 = NULL;
-	cleanup_free char *gone = leave_dead(f, "tmp", "yes", "running");
-	cleanup_record struct record record = RECORD_INIT;
-
-	assert_int_equal(container_find(&f->store, "web", &id, &record, &f->err), 0);
-	assert_string_equal(record_get(&record, "status"), "exited");
-	assert_int_equal(container_find(&f->store, "tmp", &id2, NULL, &f->err), -1);
-	assert_int_equal(f->err.status, STOR_NOT_FOUND);
-}
-
-static void dry_run_changes_nothing(void **state)
-{
-	struct sweep_opts opts = { .is_thorough = true, .dry_run = true };
-	struct fixture *f = *state;
-	cleanup_free char *gone = leave_dead(f, "web", "yes", "running");
-
-	open_store(f);
-	assert_int_equal(store_collect(&f->store, &opts, &f->err), 0);
-	assert_int_equal(entries(f->store.fd, "containers"), 1);
-	assert_int_equal(entries(f->store.state_fd, "live"), 1);
-}
-
-static double milliseconds(const struct timespec *from)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - from->tv_sec) * 1e3 +
-	       (double)(now.tv_nsec - from->tv_nsec) / 1e6;
-}
-
-/* With 500 alive a sweep is to cost less than 0.5 ms, and a start no more than without them. The
- * bounds are four times that: tests run beside others. */
-static void five_hundred_alive_cost_little(void **state)
-{
-	struct fixture *f = *state;
-	double sweep = 1e9, start = 1e9;
-
-	open_store(f);
-	assert_int_equal(store_sweep(&f->store, &f->err), 0);
-	for (int i = 0; i < 500; i++) {
-		cleanup_free char *id = store_new_id();
-		cleanup_free char *marker = xasprintf("live/1.1.%s", id);
-
-		assert_int_equal(mknodat(f->store.state_fd, marker, S_IFREG | 0600, 0), 0);
-	}
-	for (int i = 0; i < 20; i++) {
-		cleanup_record struct record record = RECORD_INIT;
-		cleanup_free char *id = NULL;
-		struct timespec from;
-		double took;
-
-		clock_gettime(CLOCK_MONOTONIC, &from);
-		assert_int_equal(container_begin(&f->store, NULL, &record, &id, &f->err), 0);
-		assert_int_equal(container_end(&f->store, id, &record, 0, true, &f->err), 0);
-		took = milliseconds(&from);
-		start = took < start ? took : start;
-		clock_gettime(CLOCK_MONOTONIC, &from);
-		assert_int_equal(store_sweep(&f->store, &f->err), 0);
-		took = milliseconds(&from);
-		sweep = took < sweep ? took : sweep;
-	}
-	print_message("sweep with 500 alive %.3f ms, begin and end %.3f ms\n", sweep, start);
-	assert_true(sweep < 2.0);
-	assert_true(start < 0.6);
-}
-
 int main(void)
 {
-#define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define test(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 	const struct CMUnitTest tests[] = {
 		test(folders_are_made_private),
 		test(store_that_others_can_write_is_refused),
@@ -653,15 +381,6 @@ int main(void)
 		test(stale_name_is_taken_over),
 		test(one_of_many_gets_the_name),
 		test(bad_names_are_refused),
-		test(sweep_removes_a_killed_rm_container),
-		test(sweep_ends_a_killed_container),
-		test(sweep_leaves_the_living_alone),
-		test(sweep_removes_work_of_the_dead),
-		test(reused_pid_is_seen_through_by_gc),
-		test(first_sweep_after_a_boot_ends_what_ran),
-		test(dead_container_is_noticed_when_looked_at),
-		test(dry_run_changes_nothing),
-		test(five_hundred_alive_cost_little),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);

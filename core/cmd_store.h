@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* stor ps, rm and gc. */
+#ifndef CORE_CMD_STORE_H
+#define CORE_CMD_STORE_H
+
+#include "core/cmd.h"
+
+int cmd_ps(struct store *store, int argc, char **argv, struct stor_err *err);
+int cmd_rm(struct store *store, int argc, char **argv, struct stor_err *err);
+int cmd_gc(struct store *store, int argc, char **argv, struct stor_err *err);
+
+#endif

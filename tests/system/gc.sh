@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# stor gc, ps and rm: on records that are made by hand, as a crash or a boot leaves them.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+# container ID LINE…: a record.
+container() {
+	local dir=$STOR_STORE/containers/$1
+	mkdir -p "$dir"
+	printf '%s\n' stor-record=1 "id=$1" "name=$1" created=1700000000 backend=dir "${@:2}" >"$dir/record"
+}
+name() {
+	mkdir -p "$STOR_STORE/names"
+	ln -s "$2" "$STOR_STORE/names/$1"
+}
+# alive ID PID: what a living stor has.
+alive() { : >"$STOR_STATE/live/$2.$(cut -d' ' -f22 "/proc/$2/stat").$1"; }
+settle() { run_stor volume ls >/dev/null; }
+
+test_gc_finds_each_kind() {
+	settle
+	container aaaaaaaaaaaa rm=no status=exited exit-code=3 command=sh
+	container bbbbbbbbbbbb rm=no status=running
+	container cccccccccccc rm=yes status=running
+	mkdir -p "$STOR_STORE/containers/dddddddddddd/data" "$STOR_STORE/tmp/1.99999999.0/data"
+	# Process 1 lives, but it is another one than that of the marker.
+	: >"$STOR_STATE/live/1.99999999.cccccccccccc"
+	name left eeeeeeeeeeee
+	mkdir -p "$STOR_STORE/golden/ffffffffffff-dir-0/data"
+	printf 'stor-record=1\nbackend=dir\n' >"$STOR_STORE/golden/ffffffffffff-dir-0/record"
+	expect 0 run_stor gc --dry-run
+	out_has '^container bbbbbbbbbbbb: '
+	out_has '^container cccccccccccc: '
+	out_has '^container dddddddddddd: it has no record'
+	out_has '^unfinished work tmp/1\.99999999\.0: '
+	out_has '^name left: '
+	out_has '^golden volume ffffffffffff-dir-0: its image does not exist'
+	[ -e "$STOR_STORE/containers/dddddddddddd" ] || fail 'a dry run removed something'
+	expect 0 run_stor gc --format json
+	python3 -c 'import json, sys; assert len(json.load(open(sys.argv[1]))) >= 6' "$OUT"
+	same "$(ls "$STOR_STORE/containers")" 'aaaaaaaaaaaa
+bbbbbbbbbbbb'
+	grep -qx status=exited "$STOR_STORE/containers/bbbbbbbbbbbb/record" || fail 'still running'
+	grep -qx exit-code=unknown "$STOR_STORE/containers/bbbbbbbbbbbb/record" || fail 'a known exit code'
+	same "$(ls "$STOR_STORE/tmp" "$STOR_STORE/names" "$STOR_STORE/golden" "$STOR_STATE/live" | grep -v : | tr -d '\n')" ''
+	expect 0 run_stor gc
+	same "$(cat "$OUT")" ''
+}
+
+test_gc_leaves_the_living() {
+	settle
+	container aaaaaaaaaaaa rm=yes status=running
+	alive aaaaaaaaaaaa $$
+	expect 0 run_stor gc
+	same "$(cat "$OUT")" ''
+	[ -e "$STOR_STORE/containers/aaaaaaaaaaaa" ] || fail 'a living container was removed'
+}
+
+test_every_command_sweeps() {
+	settle
+	mkdir -p "$STOR_STORE/tmp/4000000.1.0/data"
+	container aaaaaaaaaaaa rm=yes status=running
+	: >"$STOR_STATE/live/4000000.1.aaaaaaaaaaaa"
+	expect 0 run_stor image ls
+	same "$(ls "$STOR_STORE/tmp" "$STOR_STORE/containers" "$STOR_STATE/live" | grep -v : | tr -d '\n')" ''
+}
+
+test_a_boot_ends_what_ran() {
+	settle
+	container aaaaaaaaaaaa rm=yes status=running
+	container bbbbbbbbbbbb rm=no status=running
+	container cccccccccccc rm=no status=created
+	rm -rf "$STOR_STATE"
+	expect 0 run_stor image ls
+	same "$(ls "$STOR_STORE/containers")" 'bbbbbbbbbbbb
+cccccccccccc'
+	expect 0 run_stor ps -a --format json
+	same "$(python3 -c 'import json, sys
+print([(c["status"], c["exit_code"]) for c in json.load(open(sys.argv[1]))])' "$OUT")" \
+		"[('exited', None), ('created', None)]"
+}
+
+test_ps() {
+	settle
+	container aaaaaaaaaaaa rm=no status=exited exit-code=7 image=busybox command=sh command=-c \
+		command='a long command that the table shows only in part'
+	container bbbbbbbbbbbb rm=no status=running
+	alive bbbbbbbbbbbb $$
+	expect 0 run_stor ps
+	out_has '^bbbbbbbbbbbb .* running '
+	out_lacks aaaaaaaaaaaa
+	expect 0 run_stor ps -a
+	out_has '^aaaaaaaaaaaa +aaaaaaaaaaaa +busybox +dir +exited \(7\) .*\.\.\.$'
+	expect 0 run_stor ps -a --no-trunc
+	out_has 'only in part$'
+	expect 0 run_stor ps -aq
+	same "$(sort "$OUT")" 'aaaaaaaaaaaa
+bbbbbbbbbbbb'
+	expect 2 run_stor ps --format xml
+}
+
+test_rm() {
+	settle
+	container aaaaaaaaaaaa rm=no status=exited exit-code=0 name=web
+	sed -i /^name=a/d "$STOR_STORE/containers/aaaaaaaaaaaa/record"
+	name web aaaaaaaaaaaa
+	container abbbbbbbbbbb rm=no status=exited exit-code=0
+	container cccccccccccc rm=no status=running
+	alive cccccccccccc $$
+	expect 2 run_stor rm a
+	err_has 'more than one'
+	expect 4 run_stor rm cccccccccccc
+	err_has "is running \(stor process $$\)"
+	expect 3 run_stor rm nonesuch
+	# What can be removed is, whatever else was named.
+	expect 3 run_stor rm nonesuch web ab
+	same "$(ls "$STOR_STORE/containers")" cccccccccccc
+	same "$(ls "$STOR_STORE/names")" ''
+	expect 3 run_stor rm web
+	expect 2 run_stor rm
+}
+
+run_tests "$@"

@@ -1,0 +1,225 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Commands that meet, and commands that are killed: one of them wins, and after the next command
+# nothing is left of the others.
+# shellcheck source=tests/lib.sh
+TIME_LIMIT=600
+. "$(dirname "$0")/../lib.sh"
+
+KILL=$TOP/build/kill
+ROOT=$TOOLS/root
+
+# The build that can be killed at its kill points.
+kill_build() {
+	flock "$TOP/build" make -s -C "$TOP" KILL_POINTS=1 -j2 all test-tools >make.log 2>&1 ||
+		{ tail -n 20 make.log >&2; fail 'make KILL_POINTS=1'; }
+}
+
+# Entries of a folder that may not exist.
+count() { find "$1" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l; }
+
+# ended PID…: waits for the children; $ended is how many had which exit status: "1x0 9x4".
+ended() {
+	local pid status all=()
+	for pid in "$@"; do
+		status=0
+		wait "$pid" || status=$?
+		all+=("$status")
+	done
+	ended=$(printf '%s\n' "${all[@]}" | sort -n | uniq -c | awk '{print $1 "x" $2}' | paste -sd' ')
+}
+
+test_creates_of_one_name() {
+	local b i pids
+	for b in dir loop; do
+		pids=()
+		for i in 1 2 3 4 5 6 7 8 9 10; do
+			run_stor volume create --backend $b $b 2>"err$i" &
+			pids+=($!)
+		done
+		ended "${pids[@]}"
+		same "$ended" '1x0 9x4'
+		grep -hq "volume $b\(: File exists\| exists already\)\|$b.*File exists" err* || fail "$(cat err*)"
+		expect 0 run_stor volume rm $b
+		same "$(count "$STOR_STORE/tmp")" 0
+	done
+}
+
+test_removes_of_one_volume() {
+	local b i pids
+	for b in dir loop; do
+		expect 0 run_stor volume create --backend $b $b
+		pids=()
+		for i in 1 2 3 4 5 6; do
+			run_stor volume rm $b 2>"err$i" &
+			pids+=($!)
+		done
+		ended "${pids[@]}"
+		same "$ended" '1x0 5x3'
+		same "$(count "$STOR_STORE/volumes") $(count "$STOR_STORE/tmp")" '0 0'
+	done
+}
+
+# Either the volume is mounted, and cannot be removed; or it is removed, and cannot be mounted.
+test_remove_while_mounting() {
+	local b i pids
+	mkdir m
+	for b in dir loop; do
+		for i in 1 2 3 4 5; do
+			expect 0 run_stor volume create --backend $b v
+			pids=()
+			run_stor volume mount v m 2>err1 &
+			pids+=($!)
+			run_stor volume rm v 2>err2 &
+			pids+=($!)
+			ended "${pids[@]}"
+			case $ended in
+			'1x0 1x4')
+				expect 0 run_stor volume umount v
+				expect 0 run_stor volume rm v
+				;;
+			'1x0 1x3') ! grep -qF " $T/m " /proc/self/mountinfo || fail 'removed and mounted' ;;
+			*) fail "$b: $(cat err1 err2)" ;;
+			esac
+			same "$(count "$STOR_STORE/volumes")" 0
+		done
+	done
+}
+
+test_one_golden_volume_is_made() {
+	local b i pids
+	for b in dir loop; do
+		pids=()
+		for i in 1 2 3 4 5 6 7 8; do
+			"$ROOT" $b >"out$i" &
+			pids+=($!)
+		done
+		ended "${pids[@]}"
+		same "$ended" 8x0
+	done
+	same "$(count "$STOR_STORE/golden")" 2
+	same "$(count "$STOR_STORE/containers") $(count "$STOR_STORE/tmp")" '0 0'
+	expect 0 run_stor volume ls -a
+	out_has ' +golden '
+	expect 0 run_stor image rm busybox
+	same "$(count "$STOR_STORE/golden")" 0
+}
+
+test_clone_modes() {
+	expect 0 "$ROOT" loop clone=copy
+	same "$(cat "$OUT")" copy
+	expect 0 "$ROOT" loop clone=overlay
+	same "$(cat "$OUT")" overlay
+	expect 0 "$ROOT" dir
+	same "$(cat "$OUT")" overlay
+	expect 2 "$ROOT" dir clone=magic
+	same "$(count "$STOR_STORE/containers")" 0
+}
+
+# killed_at_each COMMAND…: runs it once to learn its kill points, then once for each of them, killed
+# there; `before` makes what it needs, `after` looks at what is left after the next command.
+killed_at_each() {
+	local point points
+	before
+	STOR_KILL_LIST=$T/points "$@" >/dev/null
+	rm -rf "$STOR_STORE" "$STOR_STATE"
+	points=$(sort -u points)
+	rm points
+	[ "$(echo "$points" | wc -l)" -ge "$AT_LEAST" ] || fail "$*: too few kill points: $points"
+	for point in $points; do
+		before
+		expect 137 env STOR_KILL_AT="$point" "$@"
+		# The kernel may still be taking down what the dead one had.
+		for _ in 1 2 3 4 5 6 7 8 9 10; do
+			expect 0 "$KILL/stor" image ls
+			if [ "$(count "$STOR_STORE/tmp") $(count "$STOR_STORE/containers") $(count "$STOR_STATE/live") $(count "$STOR_STATE/users")" = '0 0 0 0' ]; then break; fi
+			sleep 0.1
+		done
+		same "$point: $(ls "$STOR_STORE/tmp" "$STOR_STORE/containers" "$STOR_STATE/live" "$STOR_STATE/users" 2>/dev/null | grep -v : | tr -d '\n')" "$point: "
+		after "$point"
+		rm -rf "$STOR_STORE" "$STOR_STATE"
+	done
+}
+
+test_killed_create() {
+	local b
+	kill_build
+	before() { :; }
+	# Whole or not there; and in both cases the name can be had.
+	after() {
+		if [ -e "$STOR_STORE/volumes/v" ]; then
+			expect 0 "$KILL/stor" volume check v
+			expect 0 "$KILL/stor" volume rm v
+		fi
+		expect 0 "$KILL/stor" volume create --backend $b v
+	}
+	for b in dir loop; do
+		AT_LEAST=4 killed_at_each "$KILL/stor" volume create --backend $b v
+	done
+}
+
+test_killed_clone_and_remove() {
+	local b
+	kill_build
+	before() { expect 0 "$KILL/stor" volume create --backend $b v; }
+	after() {
+		expect 0 "$KILL/stor" volume check v
+		if [ -e "$STOR_STORE/volumes/copy" ]; then expect 0 "$KILL/stor" volume check copy; fi
+	}
+	for b in dir loop; do
+		AT_LEAST=4 killed_at_each "$KILL/stor" volume clone v copy
+	done
+	after() {
+		if [ -e "$STOR_STORE/volumes/v" ]; then expect 0 "$KILL/stor" volume check v; fi
+		expect 0 "$KILL/stor" volume ls
+	}
+	for b in dir loop; do
+		AT_LEAST=2 killed_at_each "$KILL/stor" volume rm v
+	done
+}
+
+test_killed_mount() {
+	local b
+	kill_build
+	mkdir m
+	before() { expect 0 "$KILL/stor" volume create --backend $b v; }
+	after() {
+		"$KILL/stor" volume umount v 2>/dev/null || true
+		expect 0 "$KILL/stor" gc
+		! grep -qF " $T/m " /proc/self/mountinfo || fail "$1: still mounted"
+		expect 0 "$KILL/stor" volume rm v
+	}
+	for b in dir loop; do
+		before
+		STOR_KILL_LIST=$T/points "$KILL/stor" volume mount v m
+		expect 0 "$KILL/stor" volume umount v
+		expect 0 "$KILL/stor" volume rm v
+		for point in $(sort -u points); do
+			before
+			expect 137 env STOR_KILL_AT="$point" "$KILL/stor" volume mount v m
+			sleep 0.1
+			after "$point"
+		done
+		rm points
+	done
+}
+
+# Making the golden volume, cloning it, and removing all of it again.
+test_killed_root() {
+	local b
+	kill_build
+	before() { :; }
+	after() {
+		local key
+		for key in "$STOR_STORE"/golden/*/; do
+			if [ -d "$key" ] && [ ! -e "$key/record" ]; then fail "$1: half a golden volume: $key"; fi
+		done
+		expect 0 "$KILL/tests/tools/root" $b
+		same "$(count "$STOR_STORE/containers") $(count "$STOR_STORE/golden")" '0 1'
+	}
+	for b in dir loop; do
+		AT_LEAST=15 killed_at_each "$KILL/tests/tools/root" $b
+	done
+}
+
+run_tests "$@"

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a sweep removes, what it leaves alone, and what it costs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <stor/util.h>
+
+#include "core/base/fs.h"
+#include "core/base/proc.h"
+#include "core/container_store.h"
+#include "core/store.h"
+#include "tests/unit/store_fixture.h"
+
+/* --- the sweep ---------------------------------------------------------------------------- */
+
+static void sweep_removes_a_killed_rm_container(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_free char *dead = leave_dead(f, "web", "yes", "running");
+
+	open_store(f);
+	assert_int_equal(entries(f->store.fd, "containers"), 1);
+	f->store.is_state_new = false;
+	assert_int_equal(store_sweep(&f->store, &f->err), 0);
+	assert_int_equal(entries(f->store.fd, "containers"), 0);
+	assert_int_equal(entries(f->store.fd, "names"), 0);
+	assert_int_equal(entries(f->store.state_fd, "live"), 0);
+}
+
+static void sweep_ends_a_killed_container(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_free char *dead = leave_dead(f, "web", "no", "running"), *id = NULL;
+	cleanup_record struct record record = RECORD_INIT;
+
+	open_store(f);
+	f->store.is_state_new = false;
+	assert_int_equal(store_sweep(&f->store, &f->err), 0);
+	assert_int_equal(entries(f->store.state_fd, "live"), 0);
+	assert_int_equal(container_load(&f->store, dead, &record, &f->err), 0);
+	assert_string_equal(record_get(&record, "status"), "exited");
+	assert_string_equal(record_get(&record, "exit-code"), "unknown");
+}
+
+static void sweep_leaves_the_living_alone(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_record struct record record = RECORD_INIT;
+	cleanup_free char *id = NULL, *temp = NULL;
+	struct store other = second_store(f);
+	struct sweep_opts thorough = { .is_thorough = true };
+	pid_t pid;
+
+	record_add(&record, "rm", "yes");
+	assert_int_equal(container_begin(&f->store, "web", &record, &id, &f->err), 0);
+	temp = store_make_temp(&f->store, &f->err);
+	pid = fork();
+	if (!pid)
+		_exit(store_sweep(&other, &f->err) < 0 ||
+		      store_collect(&other, &thorough, &f->err) < 0);
+	assert_int_equal(proc_exit_code(proc_wait(pid)), 0);
+	assert_int_equal(entries(f->store.fd, "containers"), 1);
+	assert_int_equal(entries(f->store.fd, "names"), 1);
+	assert_int_equal(entries(f->store.fd, "tmp"), 1);
+	assert_int_equal(entries(f->store.state_fd, "live"), 1);
+}
+
+static void sweep_removes_work_of_the_dead(void **state)
+{
+	struct fixture *f = *state;
+	pid_t pid;
+
+	open_store(f);
+	pid = fork();
+	if (!pid) {
+		cleanup_free char *temp = store_make_temp(&f->store, &f->err);
+		cleanup_free char *below = xasprintf("%s/data", temp);
+
+		_exit(mkdirat(f->store.fd, below, 0700) < 0);
+	}
+	assert_int_equal(proc_exit_code(proc_wait(pid)), 0);
+	assert_int_equal(entries(f->store.fd, "tmp"), 1);
+	assert_int_equal(store_sweep(&f->store, &f->err), 0);
+	assert_int_equal(entries(f->store.fd, "tmp"), 0);
+}
+
+static void reused_pid_is_seen_through_by_gc(void **state)
+{
+	struct sweep_opts thorough = { .is_thorough = true };
+	struct fixture *f = *state;
+	cleanup_free char *marker = NULL, *dir = NULL;
+	cleanup_record struct record record = RECORD_INIT;
+
+	open_store(f);
+	/* Process 1 lives, but did not start at tick 99999999999. */
+	assert_int_equal(store_make_dir(f->store.fd, "containers", &f->err), 0);
+	assert_int_equal(store_make_dir(f->store.fd, "containers/0123456789ab", &f->err), 0);
+	record_add(&record, "rm", "yes");
+	record_add(&record, "status", "running");
+	assert_int_equal(container_save(&f->store, "0123456789ab", &record, &f->err), 0);
+	marker = xstrdup("live/1.99999999999.0123456789ab");
+	assert_int_equal(mknodat(f->store.state_fd, marker, S_IFREG | 0600, 0), 0);
+	assert_false(store_is_live(&f->store, "0123456789ab", NULL));
+	assert_int_equal(store_collect(&f->store, &thorough, &f->err), 0);
+	assert_int_equal(entries(f->store.fd, "containers"), 0);
+	assert_int_equal(entries(f->store.state_fd, "live"), 0);
+}
+
+static void first_sweep_after_a_boot_ends_what_ran(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_free char *kept = leave_dead(f, "kept", "no", "running");
+	cleanup_free char *gone = leave_dead(f, "gone", "yes", "running");
+	cleanup_free char *made = leave_dead(f, "made", "no", "created");
+	cleanup_record struct record record = RECORD_INIT, created = RECORD_INIT;
+
+	assert_int_equal(fs_remove_tree(AT_FDCWD, f->state_path, &f->err), 0);
+	open_store(f);
+	assert_true(f->store.is_state_new);
+	assert_int_equal(store_sweep(&f->store, &f->err), 0);
+	assert_int_equal(container_load(&f->store, gone, &record, &f->err), -1);
+	assert_int_equal(f->err.status, STOR_NOT_FOUND);
+	err_clear(&f->err);
+	assert_int_equal(container_load(&f->store, kept, &record, &f->err), 0);
+	assert_string_equal(record_get(&record, "status"), "exited");
+	assert_int_equal(container_load(&f->store, made, &created, &f->err), 0);
+	assert_string_equal(record_get(&created, "status"), "created");
+}
+
+static void dead_container_is_noticed_when_looked_at(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_free char *dead = leave_dead(f, "web", "no", "running"), *id = NULL, *id2 = NULL;
+	cleanup_free char *gone = leave_dead(f, "tmp", "yes", "running");
+	cleanup_record struct record record = RECORD_INIT;
+
+	assert_int_equal(container_find(&f->store, "web", &id, &record, &f->err), 0);
+	assert_string_equal(record_get(&record, "status"), "exited");
+	assert_int_equal(container_find(&f->store, "tmp", &id2, NULL, &f->err), -1);
+	assert_int_equal(f->err.status, STOR_NOT_FOUND);
+}
+
+static void dry_run_changes_nothing(void **state)
+{
+	struct sweep_opts opts = { .is_thorough = true, .dry_run = true };
+	struct fixture *f = *state;
+	cleanup_free char *gone = leave_dead(f, "web", "yes", "running");
+
+	open_store(f);
+	assert_int_equal(store_collect(&f->store, &opts, &f->err), 0);
+	assert_int_equal(entries(f->store.fd, "containers"), 1);
+	assert_int_equal(entries(f->store.state_fd, "live"), 1);
+}
+
+static double milliseconds(const struct timespec *from)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - from->tv_sec) * 1e3 +
+	       (double)(now.tv_nsec - from->tv_nsec) / 1e6;
+}
+
+/* Keeps the quickest begin and end, and sweep, in milliseconds: tests run beside others. */
+static void measure(struct fixture *f, struct store *store, double *start, double *sweep)
+{
+	cleanup_record struct record record = RECORD_INIT;
+	cleanup_free char *id = NULL;
+	struct timespec from;
+	double took;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	assert_int_equal(container_begin(store, NULL, &record, &id, &f->err), 0);
+	assert_int_equal(container_end(store, id, &record, 0, true, &f->err), 0);
+	took = milliseconds(&from);
+	*start = took < *start ? took : *start;
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	assert_int_equal(store_sweep(store, &f->err), 0);
+	took = milliseconds(&from);
+	*sweep = took < *sweep ? took : *sweep;
+}
+
+/* A sweep is to cost less than 0.5 ms with 500 alive, and a start no more than with none. The
+ * bounds leave room for a busy machine, and none for looking at each container; the two stores take
+ * turns, so that both meet the same load. */
+static void five_hundred_alive_cost_little(void **state)
+{
+	double start = 1e9, sweep = 1e9, start_alone = 1e9, sweep_alone = 1e9;
+	struct store empty = STORE_INIT;
+	struct fixture *f = *state;
+	char path[64], state_path[64];
+
+	snprintf(path, sizeof(path), "%s/empty", f->dir);
+	snprintf(state_path, sizeof(state_path), "%s/empty-state", f->dir);
+	empty.path = path;
+	empty.state_path = state_path;
+	assert_int_equal(store_open(&empty, &f->err), 0);
+	open_store(f);
+	assert_int_equal(store_sweep(&f->store, &f->err), 0);
+	for (int i = 0; i < 500; i++) {
+		cleanup_free char *id = store_new_id();
+		cleanup_free char *marker = xasprintf("live/1.1.%s", id);
+
+		assert_int_equal(mknodat(f->store.state_fd, marker, S_IFREG | 0600, 0), 0);
+	}
+	for (int i = 0; i < 100; i++) {
+		measure(f, &empty, &start_alone, &sweep_alone);
+		measure(f, &f->store, &start, &sweep);
+	}
+	print_message("begin and end %.3f ms, with 500 alive %.3f ms; sweep %.3f and %.3f ms\n",
+	              start_alone, start, sweep_alone, sweep);
+	assert_true(sweep < 2.0);
+	assert_true(start < 2 * start_alone + 0.1);
+	store_close(&empty);
+}
+
+int main(void)
+{
+#define test(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+	const struct CMUnitTest tests[] = {
+		test(sweep_removes_a_killed_rm_container),
+		test(sweep_ends_a_killed_container),
+		test(sweep_leaves_the_living_alone),
+		test(sweep_removes_work_of_the_dead),
+		test(reused_pid_is_seen_through_by_gc),
+		test(first_sweep_after_a_boot_ends_what_ran),
+		test(dead_container_is_noticed_when_looked_at),
+		test(dry_run_changes_nothing),
+		test(five_hundred_alive_cost_little),
+	};
+
+	return cmocka_run_group_tests_name("store sweep", tests, NULL, NULL);
+}
