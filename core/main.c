@@ -11,6 +11,7 @@
 #include "core/cmd.h"
 #include "core/cmd_backend.h"
 #include "core/cmd_image.h"
+#include "core/cmd_run.h"
 
 struct command {
 	const char *name;
@@ -22,6 +23,7 @@ struct command {
 static const struct command commands[] = {
 	{ "backend", "List, describe and check storage backends", cmd_backend, 0 },
 	{ "image", "Import, list, describe, export and remove images", cmd_image, 0 },
+	{ "run", "Run a command in a new container", cmd_run, 125 },
 	{ NULL, NULL, NULL, 0 },
 };
 
