@@ -11,6 +11,7 @@
 #include "core/cmd.h"
 #include "core/cmd_backend.h"
 #include "core/cmd_image.h"
+#include "core/cmd_run.h"
 #include "core/cmd_store.h"
 #include "core/cmd_volume.h"
 
@@ -27,6 +28,7 @@ static const struct command commands[] = {
 	{ "image", "Import, list, describe, export and remove images", cmd_image, 0 },
 	{ "ps", "List the containers", cmd_ps, 0 },
 	{ "rm", "Remove containers that do not run", cmd_rm, 0 },
+	{ "run", "Run a command in a new container", cmd_run, 125 },
 	{ "volume", "Make, list, copy, resize, check, mount and remove volumes", cmd_volume, 0 },
 	{ NULL, NULL, NULL, 0 },
 };
