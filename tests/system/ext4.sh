@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
 # The ext4 writer: what it makes is judged by e2fsck, by the kernel and by a comparison with the source.
 . "$(dirname "$0")/../lib.sh"
 
