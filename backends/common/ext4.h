@@ -31,6 +31,7 @@ struct ext4_params {
 	bool has_journal;         /* sized by the filesystem's size, as mke2fs does */
 	const char *label;        /* at most 16 bytes; NULL: none */
 	bool sync;                /* flush the device at the end */
+	bool is_ephemeral;        /* nothing in it that is only of use later */
 };
 
 /*

@@ -69,7 +69,7 @@ static uint32_t inode_ratio(const struct ext4_params *params, uint64_t size_byte
 	return ratio < block_bytes ? block_bytes : ratio;
 }
 
-static void set_features(struct ext2_super_block *super, uint64_t blocks)
+static void set_features(struct ext2_super_block *super, uint64_t blocks, bool is_ephemeral)
 {
 	super->s_feature_compat = EXT2_FEATURE_COMPAT_DIR_INDEX | EXT2_FEATURE_COMPAT_EXT_ATTR;
 	super->s_feature_incompat = EXT2_FEATURE_INCOMPAT_FILETYPE | EXT3_FEATURE_INCOMPAT_EXTENTS |
@@ -79,8 +79,12 @@ static void set_features(struct ext2_super_block *super, uint64_t blocks)
 		EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER | EXT2_FEATURE_RO_COMPAT_LARGE_FILE |
 		EXT4_FEATURE_RO_COMPAT_HUGE_FILE | EXT4_FEATURE_RO_COMPAT_DIR_NLINK |
 		EXT4_FEATURE_RO_COMPAT_EXTRA_ISIZE | EXT4_FEATURE_RO_COMPAT_METADATA_CSUM;
+	/* No spare superblocks, and no megabytes of blocks reserved for growth, each of which takes
+	 * a write now: s_backup_bgs names no group. */
+	if (is_ephemeral)
+		super->s_feature_compat |= EXT4_FEATURE_COMPAT_SPARSE_SUPER2;
 	/* Its block numbers have 32 bits. */
-	if (blocks <= UINT32_MAX)
+	else if (blocks <= UINT32_MAX)
 		super->s_feature_compat |= EXT2_FEATURE_COMPAT_RESIZE_INODE;
 }
 
@@ -128,7 +132,7 @@ static int make_frame(struct ext4_writer *w, struct blockdev *dev, struct stor_e
 	ext2fs_r_blocks_count_set(&super, reserved);
 	inodes = dev->size_bytes / inode_ratio(w->params, dev->size_bytes, w->block_bytes);
 	super.s_inodes_count = inodes > UINT32_MAX ? UINT32_MAX : (uint32_t)inodes;
-	set_features(&super, blocks);
+	set_features(&super, blocks, w->params->is_ephemeral);
 	code = ext2fs_initialize(ext4_io_name(dev, name), EXT2_FLAG_64BITS, &super,
 	                         ext4_io_manager(), &w->fs);
 	if (code)

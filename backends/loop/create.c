@@ -37,6 +37,7 @@ static void params_of(const struct stor_volume *volume, const struct stor_create
 		                       : !journal->is_set || journal->number,
 		.label = req->fs_label,
 		.sync = !is_ephemeral,
+		.is_ephemeral = is_ephemeral,
 	};
 }
 

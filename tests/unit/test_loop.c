@@ -357,6 +357,27 @@ static void resizing_moves_the_device_and_back(void **state)
 	assert_int_equal(err.status, STOR_UNSUPPORTED);
 }
 
+/* No journal, no spare superblocks, no room to grow: little to write, and whole all the same. */
+static void what_is_short_lived_is_small(void **state)
+{
+	const struct scratch *scratch = *state;
+	cleanup_close int mount_fd = -1;
+	struct stor_err err = STOR_ERR_INIT;
+	struct fixture fixture;
+	struct stat st;
+
+	make_fixture(&fixture, scratch, "v", 0, NULL);
+	assert_int_equal(create(&fixture, 0, STOR_CREATE_EPHEMERAL, &err), 0);
+	assert_int_equal(fstatat(scratch->fd, "v/image", &st, 0), 0);
+	assert_true(st.st_blocks * 512 < 512 << 10);
+	fake_host_sh(
+		"e2fsck -fn %s/v/image >/dev/null 2>&1 && ! dumpe2fs -h %s/v/image 2>/dev/null "
+		"| grep -q has_journal",
+		scratch->dir, scratch->dir);
+	mount_fd = must_mount(&fixture, STOR_ATTACH_EPHEMERAL);
+	assert_int_equal(mkdirat(mount_fd, "upper", 0755), 0);
+}
+
 static int count_notes(void *ctx, const char *key, const char *value)
 {
 	assert_non_null(value);
@@ -478,6 +499,7 @@ static void compacting_keeps_every_file(void **state)
 
 static void what_is_thrown_away_is_not_written(void **state)
 {
+	static char data[16 << 20];
 	const struct scratch *scratch = *state;
 	struct stor_release_req req = { .struct_size = sizeof(req), .flags = STOR_RELEASE_DISCARD };
 	cleanup_close int mount_fd = -1, root_fd = -1, fd = -1;
@@ -489,7 +511,7 @@ static void what_is_thrown_away_is_not_written(void **state)
 	mount_fd = must_mount(&fixture, STOR_ATTACH_EPHEMERAL);
 	root_fd = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	fd = openat(mount_fd, "file", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
-	assert_int_equal(write(fd, "text", 4), 4);
+	assert_int_equal(write(fd, data, sizeof(data)), sizeof(data));
 	close_fd(&fd);
 	req.root_fd = root_fd;
 	assert_int_equal(backend->release(&fixture.volume, &req, &err), 0);
@@ -531,6 +553,7 @@ int main(void)
 		TEST(only_regular_files_are_attached),
 		TEST(a_hundred_attach_at_once),
 		TEST(resizing_moves_the_device_and_back),
+		TEST(what_is_short_lived_is_small),
 		TEST(damage_is_found_and_repaired),
 		TEST(a_journal_to_replay_is_no_damage),
 		TEST(xfs_and_btrfs_are_checked_by_their_own),
