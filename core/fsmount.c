@@ -158,12 +158,6 @@ static void set_ext_options(int config_fd, const struct target *target,
 		set_option(config_fd, "noload", NULL, failed);
 	if (opts->discard)
 		set_option(config_fd, "discard", NULL, failed);
-	if (opts->ephemeral) {
-		/* No flush of the host's disk for content that is thrown away, and no thread that
-		 * writes empty inode tables into it. */
-		set_option(config_fd, "nobarrier", NULL, failed);
-		set_option(config_fd, "noinit_itable", NULL, failed);
-	}
 }
 
 static void set_options(int config_fd, const struct target *target, const struct fsmount_opts *opts,

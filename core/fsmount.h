@@ -18,7 +18,6 @@ struct fsmount_opts {
 	bool read_only; /* ext4, xfs: also without replaying the journal (noload, norecovery) only
 	                   when the device itself is read-only */
 	bool discard;   /* pass freed blocks to the device */
-	bool ephemeral; /* the content goes away with this mount: nothing needs to be durable */
 	int userns_fd;  /* mount it mapped by this user namespace; -1: not */
 	const char *label; /* context= ; NULL: none */
 };

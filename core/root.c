@@ -157,12 +157,13 @@ static int begin_ephemeral(struct store *store, const char *id, const struct bac
 }
 
 static int attach_ephemeral(struct store *store, const struct volume *volume,
-                            struct attached *attached, struct stor_err *err)
+                            const struct root_opts *opts, struct attached *attached,
+                            struct stor_err *err)
 {
-	struct attach_opts opts = ATTACH_OPTS_INIT;
+	struct attach_opts attach = ATTACH_OPTS_INIT;
 
-	opts.ephemeral = true;
-	return volume_attach(store, volume, &opts, attached, err);
+	attach.ephemeral = opts->is_throwaway;
+	return volume_attach(store, volume, &attach, attached, err);
 }
 
 /* An overlay: the golden volume, read-only, under an empty one. */
@@ -170,7 +171,7 @@ static int prepare_overlay(struct store *store, const char *id, const struct roo
                            const struct strv *params, struct root *root, struct record *record,
                            struct stor_err *err)
 {
-	struct stor_create_req req = { .flags = STOR_CREATE_EPHEMERAL,
+	struct stor_create_req req = { .flags = opts->is_throwaway ? STOR_CREATE_EPHEMERAL : 0,
 		                       .size_bytes = opts->size_bytes,
 		                       .source_fd = -1,
 		                       .fs_type = opts->fs_type };
@@ -186,22 +187,22 @@ static int prepare_overlay(struct store *store, const char *id, const struct roo
 	    backend_create(backend, &root->upper_volume.ref, &req, err) < 0)
 		return -1;
 	kill_point("root-created");
-	if (attach_ephemeral(store, &root->upper_volume, &root->upper, err) < 0)
+	if (attach_ephemeral(store, &root->upper_volume, opts, &root->upper, err) < 0)
 		return -1;
 	kill_point("root-upper");
 	return make_upper_dirs(root, err);
 }
 
 /* A clone by the backend itself. root->base_volume is the golden volume, and then the clone. */
-static int prepare_clone(struct store *store, const char *id, enum clone_choice choice,
-                         const struct strv *params, struct root *root, struct record *record,
-                         struct stor_err *err)
+static int prepare_clone(struct store *store, const char *id, const struct root_opts *opts,
+                         enum clone_choice choice, const struct strv *params, struct root *root,
+                         struct record *record, struct stor_err *err)
 {
 	cleanup_volume struct volume golden = root->base_volume;
 	struct stor_clone_req req = { .source = &golden.ref,
 		                      .mode = choice == CLONE_REFLINK ? STOR_CLONE_REFLINK
 		                                                      : STOR_CLONE_COPY,
-		                      .flags = STOR_CREATE_EPHEMERAL };
+		                      .flags = opts->is_throwaway ? STOR_CREATE_EPHEMERAL : 0 };
 
 	root->base_volume = (struct volume)VOLUME_INIT;
 	if (begin_ephemeral(store, id, golden.backend, record, params, &root->base_volume, err) <
@@ -209,7 +210,7 @@ static int prepare_clone(struct store *store, const char *id, enum clone_choice 
 	    backend_clone(golden.backend, &root->base_volume.ref, &req, err) < 0)
 		return -1;
 	kill_point("root-cloned");
-	return attach_ephemeral(store, &root->base_volume, &root->base, err);
+	return attach_ephemeral(store, &root->base_volume, opts, &root->base, err);
 }
 
 static int prepare_from_image(struct store *store, const char *id, const struct root_opts *opts,
@@ -242,7 +243,7 @@ static int prepare_from_image(struct store *store, const char *id, const struct 
 	params_save(&root->base_volume.params, backend, record);
 	return choice == CLONE_OVERLAY
 	               ? prepare_overlay(store, id, opts, &params, root, record, err)
-	               : prepare_clone(store, id, choice, &params, root, record, err);
+	               : prepare_clone(store, id, opts, choice, &params, root, record, err);
 }
 
 /* A named or foreign volume, in place. */

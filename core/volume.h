@@ -159,6 +159,7 @@ struct root_opts {
 	uint64_t size_bytes;
 	const char *fs_type;
 	bool read_only;
+	bool is_throwaway; /* run --rm: an ephemeral volume goes away with the run */
 };
 
 /* The backend of a new root or volume: `asked`, else STOR_BACKEND, else "dir". */

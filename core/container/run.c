@@ -95,6 +95,7 @@ static int make_container(struct run *run, struct stor_err *err)
 		.size_bytes = config->size_bytes,
 		.fs_type = config->fs_type,
 		.read_only = config->read_only,
+		.is_throwaway = config->remove,
 	};
 
 	if (container_begin(run->store, config->name, &run->record, &run->id, err) < 0)
