@@ -127,6 +127,7 @@ static int start_server(const struct stor_volume *volume, int image_fd, struct s
 
 /* --- attach and detach ----------------------------------------------------------------------- */
 
+/* The device; -2 when somebody else took that number meanwhile; -1 with err filled. */
 static int configure_loop(int number, int image_fd, struct stor_err *err)
 {
 	struct loop_config config = { .fd = (uint32_t)image_fd, .block_size = 512 };
@@ -135,13 +136,18 @@ static int configure_loop(int number, int image_fd, struct stor_err *err)
 
 	snprintf(path, sizeof(path), "/dev/loop%d", number);
 	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || ioctl(fd, LOOP_CONFIGURE, &config) < 0)
+	if (fd >= 0 && ioctl(fd, LOOP_CONFIGURE, &config) < 0) {
+		close_fd(&fd);
+		if (errno == EBUSY)
+			return -2;
+	}
+	if (fd < 0)
 		return host->fail(err, STOR_FAILED, errno, "services: set up %s", path);
 	return steal_fd(&fd);
 }
 
-/* The token comes before the device. */
-static int make_device(const struct stor_attach_req *req, int image_fd, struct stor_err *err)
+/* The token comes before the device. As configure_loop(). */
+static int try_device(const struct stor_attach_req *req, int image_fd, struct stor_err *err)
 {
 	cleanup_close int control_fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	int number = control_fd < 0 ? -1 : ioctl(control_fd, LOOP_CTL_GET_FREE);
@@ -156,8 +162,18 @@ static int make_device(const struct stor_attach_req *req, int image_fd, struct s
 	if (has_fault("killed-after-token"))
 		kill(getpid(), SIGKILL);
 	fd = configure_loop(number, image_fd, err);
-	if (has_fault("killed-after-device"))
+	if (fd >= 0 && has_fault("killed-after-device"))
 		kill(getpid(), SIGKILL);
+	return fd;
+}
+
+static int make_device(const struct stor_attach_req *req, int image_fd, struct stor_err *err)
+{
+	int fd;
+
+	do
+		fd = try_device(req, image_fd, err);
+	while (fd == -2);
 	return fd;
 }
 
@@ -267,7 +283,7 @@ static int services_info(const struct stor_volume *volume, struct stor_info *inf
 		                           .arg = &image_fd,
 		                           .out = &measured,
 		                           .out_size = sizeof(measured),
-		                           .timeout_ms = 500 };
+		                           .timeout_ms = has_fault("call-hangs") ? 500 : 30000 };
 
 	if (image_fd < 0 || host->call_isolated(&req, err) < 0)
 		return -1;
