@@ -187,12 +187,17 @@ test_what_does_not_fit_says_so() {
 }
 
 test_a_full_disk_says_so() {
-	mkdir "$T/src" && head -c 24M /dev/urandom >"$T/src/file"
-	unshare -m --propagation private bash -c '
-		mkdir small && mount -t tmpfs -o size=8M none small
-		"$0" small/img 64M src 2>"$1"; status=$?
-		umount small; exit $status' "$MKEXT4" "$ERR" && fail "no error"
-	err_has 'write ext4 filesystem: No space left on device' && err_has 'disk that holds the image is full'
+	local size
+	mkdir "$T/src" && head -c 40M /dev/urandom >"$T/src/file"
+	# Met by the first writes, and by those of the thread.
+	for size in 4M 20M; do
+		unshare -m --propagation private bash -c '
+			mkdir -p small && mount -t tmpfs -o size=$2 none small
+			"$0" small/img 64M src 2>"$1"; status=$?
+			umount small; exit $status' "$MKEXT4" "$ERR" $size && fail "no error with $size"
+		err_has 'write ext4 filesystem: No space left on device'
+		err_has 'disk that holds the image is full'
+	done
 }
 
 test_attributes_that_do_not_fit_are_named() {
@@ -207,7 +212,7 @@ test_attributes_that_do_not_fit_are_named() {
 
 test_unreadable_and_changing_files_are_named() {
 	mkdir "$T/src"
-	head -c 3M /dev/urandom >"$T/src/file"
+	head -c 600K /dev/urandom >"$T/src/file"
 	chmod 0 "$T/src/file"
 	expect 1 setpriv --bounding-set=-dac_override,-dac_read_search "$MKEXT4" "$T/img" 32M "$T/src"
 	err_has "open $T/src/file: Permission denied"
