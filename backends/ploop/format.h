@@ -32,9 +32,10 @@
 #define PLOOP_MARK_CLOSED 0u
 #define PLOOP_MARK_CLOSED_CBT 0x312e3276u /* "v2.1": the extension is valid */
 
-#define PLOOP_FLAG_EMPTY 1u   /* no slot is set */
-#define PLOOP_FLAG_CONVERT 2u /* conversion between versions under way; FILE.idx has the old BAT   \
-	                       */
+#define PLOOP_FLAG_EMPTY 1u /* no slot is set */
+#define PLOOP_FLAG_CONVERT                                                                         \
+	2u /* conversion between versions under way; FILE.idx has the old BAT                      \
+	    */
 
 struct ploop_header {
 	unsigned version; /* 1 or 2 */
