@@ -91,3 +91,15 @@ check-valgrind: deps
 	$(call build-for-tests,test-build)
 	@tests/run --prefix 'valgrind -q --error-exitcode=97 --leak-check=full \
 		--errors-for-leak-kinds=definite --child-silent-after-fork=yes' unit
+
+# The ploop engine's tests link it; test_ploop_faults links it with bugs put back.
+$(B)/tests/test_ploop%: $(B)/obj/tests/unit/test_ploop%.o $(B)/obj/ploop-test.a $(B)/obj/ploop.a \
+		$(B)/obj/core.a $(B)/obj/base.a $(B)/obj/common.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs) expat) -lpthread
+$(B)/tests/test_ploop_faults: $(B)/faulty/tests/unit/test_ploop_faults.o $(B)/obj/ploop-faulty.a \
+		$(B)/obj/core.a $(B)/obj/base.a $(B)/obj/common.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs) expat) -lpthread

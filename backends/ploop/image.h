@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Image files as wholes: made, and changed in their format. */
+#ifndef PLOOP_IMAGE_H
+#define PLOOP_IMAGE_H
+
+#include <stor/backend.h>
+
+#include "ploop/file.h"
+#include "ploop/format.h"
+
+/* Make a new, empty expandable image, durable but for its name. It must not exist. */
+int ploop_image_create(struct ploop_dir *dir, const char *name, unsigned version,
+                       uint32_t cluster_sectors, uint64_t sectors, struct stor_err *err);
+
+/* Make a new raw file that reads as zeros. */
+int ploop_image_create_raw(struct ploop_dir *dir, const char *name, uint64_t sectors,
+                           struct stor_err *err);
+
+#endif
