@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The program: global options, dispatch to a command, and the only place that prints errors. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,12 +177,26 @@ static int finish(int status)
 	return status;
 }
 
+/* A caller may have closed the standard descriptors; files opened next must not take their place.
+ */
+static void open_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct stor_err err = STOR_ERR_INIT;
 	struct store store = STORE_INIT;
 	int failure_status = 0, status, at;
 
+	open_standard_fds();
 	if (paths_from_environment(&store, &err) < 0)
 		at = -1;
 	else

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # The engine, as an archive that tests link, and once more with bugs that tests put back on purpose.
 ploop-src := $(wildcard backends/ploop/*.c)
 $(eval $(call define-archive,ploop.a,$(ploop-src)))

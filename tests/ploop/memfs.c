@@ -45,9 +45,6 @@ struct memfs {
 	struct memfs *base; /* what was there when the recording began */
 	struct event *log;
 	size_t count, room;
-	unsigned fail_after, fail_count;
-	int fail_errnum;
-	uint64_t limit;
 };
 
 struct handle {
@@ -155,32 +152,6 @@ static struct event *event_add(struct memfs *fs, enum kind kind, unsigned id)
 
 /* --- operations --- */
 
-static int fails(struct memfs *fs)
-{
-	if (!fs->fail_count)
-		return 0;
-	if (fs->fail_after) {
-		fs->fail_after--;
-		return 0;
-	}
-	fs->fail_count--;
-	return -fs->fail_errnum;
-}
-
-static int grow_to(struct memfs *fs, struct node *node, uint64_t size)
-{
-	uint64_t total = 0;
-
-	if (size <= node->size)
-		return 0;
-	for (struct node *other = fs->nodes; other; other = other->next)
-		total += other->size;
-	if (fs->limit && total + size - node->size > fs->limit)
-		return -ENOSPC;
-	node_resize(node, size);
-	return 0;
-}
-
 static int mem_pread(struct ploop_file *file, void *data, size_t length, uint64_t offset)
 {
 	struct handle *h = (struct handle *)file;
@@ -202,29 +173,25 @@ static int change(struct ploop_file *file, enum kind kind, const void *data, uin
 {
 	struct handle *h = (struct handle *)file;
 	struct event *event;
-	int r;
 
 	pthread_mutex_lock(&h->fs->lock);
-	r = fails(h->fs);
-	if (!r)
-		r = grow_to(h->fs, h->node, kind == SYNC ? 0 : offset + length);
-	if (!r) {
+	if (kind != SYNC && offset + length > h->node->size)
+		node_resize(h->node, offset + length);
+	if (kind == WRITE)
+		memcpy(h->node->bytes + offset, data, length);
+	else if (kind == ZERO)
+		memset(h->node->bytes + offset, 0, length);
+	else if (kind == TRUNCATE)
+		node_resize(h->node, offset);
+	event = event_add(h->fs, kind, h->node->id);
+	if (event) {
+		event->offset = offset;
+		event->length = length;
 		if (kind == WRITE)
-			memcpy(h->node->bytes + offset, data, length);
-		else if (kind == ZERO)
-			memset(h->node->bytes + offset, 0, length);
-		else if (kind == TRUNCATE)
-			node_resize(h->node, offset);
-		event = event_add(h->fs, kind, h->node->id);
-		if (event) {
-			event->offset = offset;
-			event->length = length;
-			if (kind == WRITE)
-				event->data = memcpy(need(malloc(length)), data, length);
-		}
+			event->data = memcpy(need(malloc(length)), data, length);
 	}
 	pthread_mutex_unlock(&h->fs->lock);
-	return r;
+	return 0;
 }
 
 static int mem_pwrite(struct ploop_file *file, const void *data, size_t length, uint64_t offset)
@@ -317,10 +284,9 @@ static int mem_rename(struct ploop_dir *dir, const char *from, const char *to)
 {
 	struct memfs *fs = (struct memfs *)dir;
 	struct event *event;
-	int r = fails(fs);
 
-	if (r || !name_find(fs, from))
-		return r ? r : -ENOENT;
+	if (!name_find(fs, from))
+		return -ENOENT;
 	event = event_add(fs, RENAME, 0);
 	if (event) {
 		event->from = need(strdup(from));
@@ -347,11 +313,9 @@ static int mem_unlink(struct ploop_dir *dir, const char *text)
 static int mem_dir_sync(struct ploop_dir *dir)
 {
 	struct memfs *fs = (struct memfs *)dir;
-	int r = fails(fs);
 
-	if (!r)
-		event_add(fs, DIR_SYNC, 0);
-	return r;
+	event_add(fs, DIR_SYNC, 0);
+	return 0;
 }
 
 static int mem_list(struct ploop_dir *dir, int (*each)(void *ctx, const char *name), void *ctx)
@@ -558,18 +522,6 @@ struct memfs *memfs_cut(struct memfs *fs, size_t cut, uint64_t *random)
 	return state;
 }
 
-void memfs_fail(struct memfs *fs, unsigned after, unsigned count, int errnum)
-{
-	fs->fail_after = after;
-	fs->fail_count = count;
-	fs->fail_errnum = errnum;
-}
-
-void memfs_limit(struct memfs *fs, uint64_t bytes)
-{
-	fs->limit = bytes;
-}
-
 int memfs_size(struct memfs *fs, const char *text, uint64_t *size)
 {
 	struct name *name = name_find(fs, text);
@@ -604,24 +556,4 @@ void memfs_put(struct memfs *fs, const char *text, const void *data, size_t size
 	if (size)
 		memcpy(node->bytes, data, size);
 	name_set(fs, text, node);
-}
-
-int memfs_dump(struct memfs *fs, const char *path)
-{
-	for (struct name *name = fs->names; name; name = name->next) {
-		char file[4096];
-		FILE *out;
-
-		snprintf(file, sizeof(file), "%s/%s", path, name->text);
-		out = fopen(file, "w");
-		if (!out)
-			return -1;
-		if (name->node->size && fwrite(name->node->bytes, name->node->size, 1, out) != 1) {
-			fclose(out);
-			return -1;
-		}
-		if (fclose(out))
-			return -1;
-	}
-	return 0;
 }

@@ -32,19 +32,11 @@ size_t memfs_log_length(struct memfs *fs);
  * possible states it is depends on *random alone. */
 struct memfs *memfs_cut(struct memfs *fs, size_t cut, uint64_t *random);
 
-/* The operation that comes after `after` further writes, zeros, truncations and syncs fails with
- * errnum, and so do `count` - 1 more. */
-void memfs_fail(struct memfs *fs, unsigned after, unsigned count, int errnum);
-/* No file may grow when all together hold more than this. 0: no limit. */
-void memfs_limit(struct memfs *fs, uint64_t bytes);
-
 /* Direct access for tests: -1 when there is no such file. */
 int memfs_size(struct memfs *fs, const char *name, uint64_t *size);
 uint8_t *memfs_bytes(struct memfs *fs, const char *name);
 unsigned memfs_files(struct memfs *fs);
 void memfs_put(struct memfs *fs, const char *name, const void *data, size_t size);
-/* Write all files into a real directory. 0, or -1 with errno. */
-int memfs_dump(struct memfs *fs, const char *path);
 
 uint64_t test_random(uint64_t *state);
 
