@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/prctl.h>
 
 static const char *const names[] = {
 	"CHOWN",
@@ -97,10 +98,32 @@ static int parse_list(const char *option, const struct strv *list, uint64_t *sin
 	return 0;
 }
 
+/* What stor can give at most. A host, or a container around stor, may keep some back. */
+static uint64_t own_bounding(void)
+{
+	uint64_t set = 0;
+
+	for (int cap = 0; cap < NAME_COUNT; cap++)
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
+			set |= CAPS_BIT(cap);
+	return set;
+}
+
+/* Those that are asked for by name must be there; ALL is all that are. */
+static int check_available(uint64_t added, uint64_t available, struct stor_err *err)
+{
+	for (int cap = 0; cap < NAME_COUNT; cap++)
+		if (added & ~available & CAPS_BIT(cap))
+			return err_fail(err, STOR_UNSUPPORTED, 0,
+			                "--cap-add %s: stor itself cannot have it here",
+			                names[cap]);
+	return 0;
+}
+
 int caps_resolve(const struct strv *add, const struct strv *drop, uint64_t *caps,
                  struct stor_err *err)
 {
-	uint64_t added, dropped, set = caps_default();
+	uint64_t added, dropped, set = caps_default(), available = own_bounding();
 	bool add_all, drop_all;
 
 	if (parse_list("--cap-add", add, &added, &add_all, err) < 0 ||
@@ -112,8 +135,10 @@ int caps_resolve(const struct strv *add, const struct strv *drop, uint64_t *caps
 		err_hint(err, "without a filter it would open every device of the host");
 		return -1;
 	}
+	if (check_available(added, available, err) < 0)
+		return -1;
 	if (add_all)
-		set = CAPS_ALL & ~CAPS_BIT(CAP_MKNOD);
+		set = available & ~CAPS_BIT(CAP_MKNOD);
 	if (drop_all)
 		set = 0;
 	if (add_all && drop_all)

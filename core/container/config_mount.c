@@ -168,7 +168,7 @@ static int mount_common_key(struct config_mount *m, const char *key, const char 
 	static const char *const read_only[] = { "readonly", "ro", NULL };
 
 	if (is_one_of(key, read_only))
-		return !value || str_to_bool(value, &m->read_only) == 0 ? 1 : -1;
+		return str_to_bool(value ? value : "yes", &m->read_only) == 0 ? 1 : -1;
 	if (is_one_of(key, source) || is_one_of(key, target)) {
 		if (!value || !*value)
 			return -1;
