@@ -108,10 +108,34 @@ int fs_open_dir(int dir_fd, const char *path, struct stor_err *err)
 	return fd;
 }
 
-static int remove_entries(int dir_fd, dev_t device);
+/*
+ * Trees of strangers may be nested deeper than there are descriptors, and stack: what lies deeper
+ * than this is moved up, into the directory that is removed, whose turn comes again.
+ */
+#define REMOVE_DEPTH_MAX 64
+
+struct removal {
+	dev_t device;
+	int top_fd;           /* the directory that is removed; -1 before it is open */
+	unsigned moved_count; /* names the next one that is moved up */
+};
+
+static int remove_entries(struct removal *removal, int dir_fd, unsigned depth);
+
+/* Moves a directory up to where it can be removed. 0, or -1 with errno. */
+static int move_up(struct removal *removal, int dir_fd, const char *name)
+{
+	char moved[32];
+
+	do
+		snprintf(moved, sizeof(moved), ".deep-%u", removal->moved_count++);
+	while (renameat2(dir_fd, name, removal->top_fd, moved, RENAME_NOREPLACE) < 0 &&
+	       errno == EEXIST);
+	return faccessat(removal->top_fd, moved, F_OK, AT_SYMLINK_NOFOLLOW);
+}
 
 /* Removes one entry of a directory, whatever it is. 0, or -1 with errno. */
-static int remove_entry(int dir_fd, const char *name, dev_t device)
+static int remove_entry(struct removal *removal, int dir_fd, const char *name, unsigned depth)
 {
 	cleanup_close int fd = -1;
 	struct stat st;
@@ -127,16 +151,28 @@ static int remove_entry(int dir_fd, const char *name, dev_t device)
 	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -1;
-	if (st.st_dev != device) {
+	if (st.st_dev != removal->device) {
 		errno = EXDEV;
 		return -1;
 	}
-	if (remove_entries(fd, device) < 0)
-		return -1;
-	return unlinkat(dir_fd, name, AT_REMOVEDIR);
+	if (depth == REMOVE_DEPTH_MAX)
+		return move_up(removal, dir_fd, name);
+	if (!depth)
+		removal->top_fd = fd;
+	for (;;) {
+		unsigned moved = removal->moved_count;
+
+		if (remove_entries(removal, fd, depth + 1) < 0)
+			return -1;
+		if (!unlinkat(dir_fd, name, AT_REMOVEDIR))
+			return 0;
+		/* What was moved up meanwhile may have been missed. */
+		if (depth || moved == removal->moved_count)
+			return -1;
+	}
 }
 
-static int remove_entries(int dir_fd, dev_t device)
+static int remove_entries(struct removal *removal, int dir_fd, unsigned depth)
 {
 	int list_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = list_fd < 0 ? NULL : fdopendir(list_fd);
@@ -151,7 +187,7 @@ static int remove_entries(int dir_fd, dev_t device)
 	while (!result && (entry = readdir(dir))) {
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
 			continue;
-		result = remove_entry(dir_fd, entry->d_name, device);
+		result = remove_entry(removal, dir_fd, entry->d_name, depth);
 	}
 	list_fd = errno;
 	closedir(dir);
@@ -161,6 +197,7 @@ static int remove_entries(int dir_fd, dev_t device)
 
 int fs_remove_tree(int dir_fd, const char *path, struct stor_err *err)
 {
+	struct removal removal = { .top_fd = -1 };
 	struct stat st;
 
 	if (fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
@@ -168,7 +205,8 @@ int fs_remove_tree(int dir_fd, const char *path, struct stor_err *err)
 			return 0;
 		return err_fail(err, STOR_FAILED, errno, "remove %s", path);
 	}
-	if (remove_entry(dir_fd, path, st.st_dev) < 0)
+	removal.device = st.st_dev;
+	if (remove_entry(&removal, dir_fd, path, 0) < 0)
 		return err_fail(err, errno == EBUSY || errno == EXDEV ? STOR_BUSY : STOR_FAILED,
 		                errno, "remove %s", path);
 	return 0;

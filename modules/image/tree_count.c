@@ -6,59 +6,78 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <stor/util.h>
+
+#include "core/base/str.h"
 #include "modules/image/copy.h"
 #include "modules/image/tree.h"
 
+/* Whoever walks the tree later holds a descriptor or two for each level. */
+#define DEPTH_MAX 256
+
 struct count {
 	uint64_t entries, bytes;
+	unsigned depth;
 	struct hard_links links;
 };
 
-/* Takes the descriptor over. 0, or -1 with errno. */
-static int count_directory(struct count *count, int fd)
+static int count_directory(struct count *count, int fd, const char *path, struct stor_err *err);
+
+static int count_entry(struct count *count, int dir_fd, const char *parent, const char *name,
+                       struct stor_err *err)
+{
+	cleanup_free char *path = NULL;
+	struct stat st;
+
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return tree_fail(name, errno, "count", err);
+	count->entries++;
+	if (S_ISREG(st.st_mode) && (st.st_nlink == 1 || !hard_links_find(&count->links, &st, "")))
+		count->bytes += (uint64_t)st.st_size;
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	path = *parent ? xasprintf("%s/%s", parent, name) : xstrdup(name);
+	return count_directory(
+		count,
+		openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW | O_NOATIME),
+		path, err);
+}
+
+/* Takes the descriptor over. */
+static int count_directory(struct count *count, int fd, const char *path, struct stor_err *err)
 {
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *item;
-	int result = 0, saved;
+	int result = 0;
 
 	if (!dir) {
+		tree_fail(path, errno, "count", err);
 		if (fd >= 0)
 			close(fd);
 		return -1;
 	}
-	while (!result && (errno = 0, item = readdir(dir))) {
-		struct stat st;
-
-		if (!strcmp(item->d_name, ".") || !strcmp(item->d_name, ".."))
-			continue;
-		if (fstatat(dirfd(dir), item->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-			result = -1;
-			break;
-		}
-		count->entries++;
-		if (S_ISREG(st.st_mode) &&
-		    (st.st_nlink == 1 || !hard_links_find(&count->links, &st, "")))
-			count->bytes += (uint64_t)st.st_size;
-		if (S_ISDIR(st.st_mode))
-			result = count_directory(count, openat(dirfd(dir), item->d_name,
-			                                       O_RDONLY | O_DIRECTORY | O_CLOEXEC |
-			                                               O_NOFOLLOW | O_NOATIME));
-	}
-	saved = errno;
+	if (count->depth++ == DEPTH_MAX)
+		result = tree_fail(path, 0, "directories are nested too deeply", err);
+	while (!result && (errno = 0, item = readdir(dir)))
+		if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0)
+			result = count_entry(count, dirfd(dir), path, item->d_name, err);
+	if (!result && errno)
+		result = tree_fail(path, errno, "count", err);
+	count->depth--;
 	closedir(dir);
-	errno = saved;
-	return result || saved ? -1 : 0;
+	return result;
 }
 
 int tree_count(int root_fd, struct record *record, struct stor_err *err)
 {
 	struct count count = { .entries = 1 };
 	int result = count_directory(
-		&count, openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME));
+		&count, openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME), "",
+		err);
 
 	hard_links_free(&count.links);
 	if (result < 0)
-		return err_fail(err, STOR_FAILED, errno, "count the image's entries");
+		return err_context(err, "count the image's entries");
 	record_set_u64(record, "entries", count.entries);
 	record_set_u64(record, "bytes", count.bytes);
 	return 0;
