@@ -177,11 +177,19 @@ int ext4_make_reserved(struct ext4_writer *w, struct stor_err *err)
 {
 	int journal_blocks = ext2fs_default_journal_size(ext2fs_blocks_count(w->fs->super));
 
-	if (ext2fs_has_feature_resize_inode(w->fs->super) && write_resize_inode(w, err) < 0)
+	struct ext2_super_block *super = w->fs->super;
+	uint64_t overhead = ext2fs_blocks_count(super) - ext2fs_free_blocks_count(super);
+
+	if (ext2fs_has_feature_resize_inode(super) && write_resize_inode(w, err) < 0)
 		return -1;
-	if (w->params->has_journal && journal_blocks > 0 &&
-	    write_journal(w, (uint32_t)journal_blocks, err) < 0)
-		return -1;
+	if (w->params->has_journal && journal_blocks > 0) {
+		if (write_journal(w, (uint32_t)journal_blocks, err) < 0)
+			return -1;
+		overhead += (uint64_t)journal_blocks;
+	}
+	/* What is no content, for statfs(): without it the kernel counts at every mount. */
+	if (overhead <= UINT32_MAX)
+		super->s_overhead_clusters = (uint32_t)overhead;
 	return 0;
 }
 
