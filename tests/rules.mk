@@ -73,6 +73,12 @@ check-unit check-system check-contract check-fuzz check-vm: check-%: deps
 	$(call build-for-tests,test-build)
 	@tests/run $*
 
+# Campaigns too long for `make check`.
+.PHONY: check-long
+check-long: deps
+	$(call build-for-tests,test-build)
+	STOR_PLOOP_STATES=$${STOR_PLOOP_STATES:-100000} $(B)/tests/test_ploop_crash
+
 # The rules of the house, which `make check` asks too, and other people's checkers.
 .PHONY: lint
 lint: deps
