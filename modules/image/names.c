@@ -12,6 +12,7 @@ char *names_normalise(const char *path, const char **why)
 {
 	char *out = xmalloc(strlen(path) + 1);
 	size_t used = 0;
+	unsigned depth = 0;
 
 	for (const char *at = path; *at;) {
 		size_t length = strcspn(at, "/");
@@ -27,6 +28,11 @@ char *names_normalise(const char *path, const char **why)
 			return NULL;
 		}
 		if (length && !(length == 1 && at[0] == '.')) {
+			if (++depth > NAMES_DEPTH_MAX) {
+				*why = "directories are nested too deeply";
+				free(out);
+				return NULL;
+			}
 			if (used)
 				out[used++] = '/';
 			memcpy(out + used, at, length);

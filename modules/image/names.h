@@ -6,10 +6,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* How many directories may lie below one another: whoever walks a tree later holds a descriptor or
+ * two for each level. */
+#define NAMES_DEPTH_MAX 256
+
 /*
  * The path of an archive's entry as a path below the root: no leading or doubled slash, no "."
  * component; "" is the root itself. malloc'ed. NULL, with a reason in *why, for one that has a ".."
- * component or a component of more than 255 bytes.
+ * component, a component of more than 255 bytes, or more than NAMES_DEPTH_MAX components.
  */
 char *names_normalise(const char *path, const char **why);
 

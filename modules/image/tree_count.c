@@ -10,10 +10,8 @@
 
 #include "core/base/str.h"
 #include "modules/image/copy.h"
+#include "modules/image/names.h"
 #include "modules/image/tree.h"
-
-/* Whoever walks the tree later holds a descriptor or two for each level. */
-#define DEPTH_MAX 256
 
 struct count {
 	uint64_t entries, bytes;
@@ -56,7 +54,9 @@ static int count_directory(struct count *count, int fd, const char *path, struct
 			close(fd);
 		return -1;
 	}
-	if (count->depth++ == DEPTH_MAX)
+	/* The paths are short enough, but links in them may have led deeper. The root is no level.
+	 */
+	if (count->depth++ > NAMES_DEPTH_MAX)
 		result = tree_fail(path, 0, "directories are nested too deeply", err);
 	while (!result && (errno = 0, item = readdir(dir)))
 		if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0)

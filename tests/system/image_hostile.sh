@@ -120,10 +120,14 @@ test_bombs_meet_the_limits() {
 
 # With few descriptors: a tree that import makes, rm and the next command must be able to remove.
 test_deep_trees_are_refused_and_removed() {
-	make_archives deep deeper
-	ulimit -n 300
+	make_archives deep deeper deep-enough
+	harmless deep-enough
+	ulimit -n 600
 	refused deep 'entry "d/d/.*": directories are nested too deeply'
 	refused deeper 'entry ".*d/d": directories are nested too deeply'
+	expect 0 run_stor image export -q deep-enough out.tar
+	expect 0 run_stor image rm deep-enough
+	nothing_left
 }
 
 test_attributes_for_overlay_stay_out() {
@@ -170,17 +174,22 @@ test_killed_import_leaves_nothing() {
 }
 
 test_image_in_use_is_not_removed() {
+	local status
 	mkdir tree
 	echo x >tree/file
 	expect 0 run_stor image import tree one
 	expect 0 run_stor image import tree two
 	exec 5<"$STOR_STORE/images/one"
 	flock -s 5
+	# Both wait for a while.
+	run_stor image import -q --replace tree one 2>replace.err &
 	expect 4 run_stor image rm one two
 	err_has 'image one: .*in use'
+	status=0
+	wait $! || status=$?
+	same "$status" 4
+	grep -q 'image one: .*in use' replace.err || fail "$(cat replace.err)"
 	same "$(images)" one
-	expect 4 run_stor image import --replace tree one
-	err_has 'image one: .*in use'
 	nothing_left
 	exec 5<&-
 	expect 0 run_stor image rm one
