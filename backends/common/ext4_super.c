@@ -10,7 +10,7 @@
  *
  * resize_inode is kept, though its reserved descriptor blocks are most of what an empty filesystem
  * writes: the kernel grows a mounted filesystem into them in place, and turns to meta_bg by itself
- * beyond; kernels before 6.8 could corrupt one that had to turn to meta_bg at once.
+ * beyond.
  */
 #include "common/ext4_writer.h"
 
