@@ -78,6 +78,9 @@ static void describe(struct run *run)
 	const struct container_config *config = run->config;
 
 	record_set(&run->record, "rm", config->remove ? "yes" : "no");
+	/* Already here, so that root_prepare() need not write the record again for it. */
+	if (!config->root)
+		record_set(&run->record, "backend", root_backend_name(config->backend));
 	for (size_t i = 0; i < config->args.count; i++)
 		record_add(&run->record, "command", config->args.items[i]);
 	for (size_t i = 0; i < config->labels.count; i++)
