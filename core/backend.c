@@ -39,11 +39,14 @@ static int check_create_req(const struct backend *b, const struct stor_create_re
 	                     : req->fs_label && !b->ops.fs_types ? "label"
 	                                                         : NULL;
 
-	if (excess)
-		return err_fail(err, STOR_UNSUPPORTED, 0,
-		                "backend \"%s\" stores files without a filesystem of its own: it "
-		                "takes no %s",
-		                b->ops.name, excess);
+	if (excess) {
+		err_fail(err, STOR_UNSUPPORTED, 0,
+		         "backend \"%s\" stores files without a filesystem of its own: it takes no "
+		         "%s",
+		         b->ops.name, excess);
+		err_hint(err, "take a backend for which stor backend ls names filesystems");
+		return -1;
+	}
 	if (req->fs_type && !has_word(b->ops.fs_types, req->fs_type)) {
 		err_fail(err, STOR_UNSUPPORTED, 0, "backend \"%s\" cannot make the filesystem %s",
 		         b->ops.name, req->fs_type);

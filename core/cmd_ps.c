@@ -116,6 +116,19 @@ static void container_row(struct table *table, const char *id, const struct reco
 	table_cell(table, command);
 }
 
+static void labels_json(struct json *json, const struct record *record)
+{
+	const char *label;
+
+	json_open_object(json, "labels");
+	for (size_t at = 0; (label = record_next(record, "label", &at));) {
+		cleanup_free char *key = xstrndup(label, strcspn(label, "="));
+
+		json_string(json, key, label[strlen(key)] ? label + strlen(key) + 1 : "");
+	}
+	json_close_object(json);
+}
+
 static void container_json(struct json *json, const char *id, const struct record *record)
 {
 	const char *code = record_get(record, "exit-code"), *value;
@@ -139,6 +152,7 @@ static void container_json(struct json *json, const char *id, const struct recor
 	for (size_t at = 0; (value = record_next(record, "command", &at));)
 		json_string(json, NULL, value);
 	json_close_array(json);
+	labels_json(json, record);
 	json_close_object(json);
 }
 

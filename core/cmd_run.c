@@ -85,6 +85,13 @@ SET_PARSED(env, config_add_env)
 SET_PARSED(env_file, config_add_env_file)
 SET_PARSED(security, config_add_security)
 
+static int refuse_net(const char *value, struct stor_err *err)
+{
+	err_fail(err, STOR_UNSUPPORTED, 0, "--net %s is not supported yet", value);
+	err_hint(err, "--net none has a loopback alone, --net host is the host's network");
+	return -1;
+}
+
 static int set_net(void *target, const char *value, struct stor_err *err)
 {
 	struct container_config *config = target;
@@ -94,7 +101,7 @@ static int set_net(void *target, const char *value, struct stor_err *err)
 	else if (!strcmp(value, "host"))
 		config->net = CONFIG_NET_HOST;
 	else if (str_starts(value, "veth"))
-		return err_fail(err, STOR_UNSUPPORTED, 0, "--net %s is not supported yet", value);
+		return refuse_net(value, err);
 	else
 		return opts_fail_value("--net", value, "none or host", err);
 	return 0;
@@ -159,6 +166,7 @@ static const struct opt_command command = {
 	.options = options,
 	.max_operands = -1,
 	.stops_at_operand = true,
+	.later = run_later,
 };
 
 /* Descriptors 0 to 2 must be taken, lest something of stor's own becomes the command's output. */

@@ -8,4 +8,7 @@
 /* A cmd_fn; returns 126 and 127 itself, with their messages printed. */
 int cmd_run(struct store *store, int argc, char **argv, struct stor_err *err);
 
+/* Options of `run` that do not exist yet, for its table. */
+extern const struct opt_later run_later[];
+
 #endif

@@ -17,6 +17,7 @@
 #include <stor/util.h>
 
 #include "core/base/fs.h"
+#include "core/base/log.h"
 #include "core/golden.h"
 
 /* How long to wait for somebody who removes or replaces the image at this moment, and for those who
@@ -226,11 +227,23 @@ static int replace_image(struct image_draft *draft, const char *name, const char
 	return 0;
 }
 
+/* The golden volumes of the image that was replaced, but those that a container is based on: they
+ * go with a later sweep, as do all when this fails. */
+static void remove_old_goldens(struct store *store, const char *name)
+{
+	const struct sweep_opts sweep = { .dry_run = false };
+	struct stor_err left = STOR_ERR_INIT;
+
+	if (golden_sweep(store, &sweep, &left) < 0)
+		log_debug("replace image %s: %s", name, left.text);
+}
+
 int image_draft_finish(struct image_draft *draft, const char *name, bool replace,
                        struct stor_err *err)
 {
 	cleanup_free char *place = xasprintf("images/%s", name);
 	cleanup_close int images_fd = -1;
+	bool is_replaced = false;
 
 	if (record_save(&draft->record, draft->dir_fd, "record", false, err) < 0)
 		return -1;
@@ -249,6 +262,7 @@ int image_draft_finish(struct image_draft *draft, const char *name, bool replace
 		}
 		if (replace_image(draft, name, place, err) < 0)
 			return -1;
+		is_replaced = true;
 	}
 	kill_point("image-after-rename");
 	images_fd = fs_open_dir(draft->store->fd, "images", err);
@@ -256,6 +270,8 @@ int image_draft_finish(struct image_draft *draft, const char *name, bool replace
 		return -1;
 	if (fsync(images_fd) < 0)
 		return err_fail(err, STOR_FAILED, errno, "image %s: write to disk", name);
+	if (is_replaced)
+		remove_old_goldens(draft->store, name);
 	return 0;
 }
 

@@ -39,7 +39,10 @@ static int open_root(const struct stor_volume *volume, struct stor_err *err)
 		fd = open(volume->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	} else {
 		folder_fd = open(volume->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		fd = openat(folder_fd, ROOT_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		/* Without the folder errno tells of it. */
+		fd = folder_fd < 0 ? -1
+		                   : openat(folder_fd, ROOT_NAME,
+		                            O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	}
 	if (fd < 0)
 		host->fail(err, errno == ENOENT ? STOR_NOT_FOUND : STOR_FAILED, errno,

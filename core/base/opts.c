@@ -59,6 +59,22 @@ static const struct opt *find_short(const struct opt_command *command, char name
 	return NULL;
 }
 
+/* Refuses an option of a later version: by its long name, or by its short one. false: it is none.
+ */
+static bool refuse_later(const struct opt_command *command, const char *long_name, char short_name,
+                         struct stor_err *err)
+{
+	for (const struct opt_later *o = command->later; o && o->long_name; o++) {
+		if (long_name ? strcmp(o->long_name, long_name) != 0 : o->short_name != short_name)
+			continue;
+		err_fail(err, STOR_UNSUPPORTED, 0, "%s: --%s is not supported yet", command->name,
+		         o->long_name);
+		err_hint(err, "%s", o->hint);
+		return true;
+	}
+	return false;
+}
+
 static int unknown_long(const struct opt_command *command, const char *name, size_t length,
                         struct stor_err *err)
 {
@@ -66,6 +82,8 @@ static int unknown_long(const struct opt_command *command, const char *name, siz
 	const char *nearest = NULL;
 	unsigned best = 3;
 
+	if (refuse_later(command, asked, 0, err))
+		return -1;
 	for (const struct opt *o = command->options; o && o->long_name; o++) {
 		unsigned distance = opts_distance(asked, o->long_name);
 
@@ -114,6 +132,8 @@ static int parse_short(const struct opt_command *command, void *target, char **w
 		const struct opt *o = find_short(command, *c);
 		const char *value = c[1] ? c + 1 : words[1];
 
+		if (!o && refuse_later(command, NULL, *c, err))
+			return -1;
 		if (!o) {
 			err_fail(err, STOR_USAGE, 0, "%s: unknown option -%c", command->name, *c);
 			err_hint(err, "stor %s --help lists the options", command->name);

@@ -21,6 +21,13 @@ struct opt {
 	int (*set)(void *target, const char *value, struct stor_err *err);
 };
 
+/* An option that other programs of the kind have and this one will: it is refused by name. */
+struct opt_later {
+	char short_name;       /* 0: none */
+	const char *long_name; /* NULL ends the table */
+	const char *hint;      /* what can be done until then */
+};
+
 struct opt_command {
 	const char *name;     /* "image import" */
 	const char *synopsis; /* "[OPTIONS] SOURCE NAME" */
@@ -31,13 +38,15 @@ struct opt_command {
 	int min_operands, max_operands;
 	/* Operands end the options: "stor run IMAGE -x" gives -x to the payload. */
 	bool stops_at_operand;
+	const struct opt_later *later; /* NULL: none */
 };
 
 /*
  * Parse argv[1..]: "-abc", "-o VALUE", "-oVALUE", "--long VALUE", "--long=VALUE", "--" ends the
  * options. Sets *operands to the operands, moved to the end of argv (NULL-terminated), and *count
  * to their number. Returns 0; 1 when --help was asked for and printed; or -1 with STOR_USAGE
- * reported, naming the option and, where one is near, the option that was probably meant.
+ * reported, naming the option and, where one is near, the option that was probably meant
+ * (STOR_UNSUPPORTED for one of command->later).
  */
 int opts_parse(const struct opt_command *command, void *target, int argc, char **argv,
                char ***operands, int *count, struct stor_err *err);

@@ -48,14 +48,22 @@ static void prepare_process(void)
 	is_prepared = true;
 }
 
+void scratch_make_dir(char *dir, size_t size)
+{
+	const char *parent = getenv("TMPDIR");
+	int length = snprintf(dir, size, "%s/unit-XXXXXX", parent ? parent : "/tmp");
+
+	assert_true(length > 0 && (size_t)length < size);
+	assert_non_null(mkdtemp(dir));
+}
+
 int scratch_setup(void **state)
 {
 	struct scratch *scratch = calloc(1, sizeof(*scratch));
 
 	prepare_process();
 	assert_non_null(scratch);
-	strcpy(scratch->dir, "/tmp/stor-unit-XXXXXX");
-	assert_non_null(mkdtemp(scratch->dir));
+	scratch_make_dir(scratch->dir, sizeof(scratch->dir));
 	scratch->fd = open(scratch->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(scratch->fd >= 0);
 	assert_int_equal(mkdirat(scratch->fd, "mnt", 0755), 0);

@@ -7,6 +7,7 @@
 #define UNIT_SCRATCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "core/base/err.h"
 
@@ -14,6 +15,9 @@ struct scratch {
 	char dir[40]; /* absolute; also where the test's mount namespace can mount things */
 	int fd;
 };
+
+/* Makes the folder of one test: in TMPDIR, where tests/run looks for what a test left. */
+void scratch_make_dir(char *dir, size_t size);
 
 /* Also moves the process into a mount namespace of its own, loads the fake host, and points
  * STOR_MODULES to the build's modules. */

@@ -26,13 +26,13 @@
 #include "core/base/proc.h"
 #include "core/container_store.h"
 #include "core/store.h"
+#include "tests/unit/scratch.h"
 
 int fixture_set_up(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
 
-	strcpy(f->dir, "/tmp/stor-unit-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	scratch_make_dir(f->dir, sizeof(f->dir));
 	snprintf(f->store_path, sizeof(f->store_path), "%s/store", f->dir);
 	snprintf(f->state_path, sizeof(f->state_path), "%s/state", f->dir);
 	f->store = (struct store)STORE_INIT;

@@ -413,6 +413,7 @@ static void a_size_is_for_those_that_take_one(void **state)
 	assert_int_equal(backend_create(&files, &f->volume, &sized, &err), -1);
 	assert_int_equal(err.status, STOR_UNSUPPORTED);
 	assert_non_null(strstr(err.text, "takes no size"));
+	assert_non_null(strstr(err.hint, "stor backend ls"));
 	files.ops.flags = STOR_BACKEND_SIZED;
 	assert_int_equal(backend_create(&files, &f->volume, &sized, &err), 0);
 	err_clear(&err);

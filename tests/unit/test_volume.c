@@ -28,6 +28,7 @@
 #include "core/golden.h"
 #include "core/volume.h"
 #include "core/volume_users.h"
+#include "tests/unit/scratch.h"
 
 static const char *const backends[] = { "dir", "loop" };
 
@@ -51,8 +52,7 @@ static void find_modules(void)
 
 static int set_up(struct fixture *f)
 {
-	strcpy(f->dir, "/tmp/stor-unit-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	scratch_make_dir(f->dir, sizeof(f->dir));
 	snprintf(f->store_path, sizeof(f->store_path), "%s/store", f->dir);
 	snprintf(f->state_path, sizeof(f->state_path), "%s/state", f->dir);
 	f->store = (struct store)STORE_INIT;
