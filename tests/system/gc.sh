@@ -57,6 +57,32 @@ test_gc_leaves_the_living() {
 	[ -e "$STOR_STORE/containers/aaaaaaaaaaaa" ] || fail 'a living container was removed'
 }
 
+# goldens: how many golden volumes there are.
+goldens() { find "$STOR_STORE/golden" -mindepth 1 -maxdepth 1 | wc -l; }
+
+test_a_replaced_image_takes_its_golden_volumes_along() {
+	mkdir -p tree/bin
+	cp /bin/busybox tree/bin/true
+	expect 0 run_stor image import tree one
+	for backend in dir loop; do
+		expect 0 run_stor run --rm --backend $backend --image one true
+	done
+	same "$(goldens)" 2
+	expect 0 run_stor image import --replace tree one
+	same "$(goldens)" 0
+	# What a container is based on stays with it.
+	expect 0 run_stor run --name kept --backend loop --image one true
+	expect 0 run_stor run --rm --backend dir --image one true
+	expect 0 run_stor image import --replace tree one
+	same "$(goldens)" 1
+	expect 0 run_stor rm kept
+	expect 0 run_stor gc
+	same "$(goldens)" 0
+	expect 0 run_stor run --rm --backend loop --image one true
+	expect 0 run_stor image rm one
+	same "$(goldens)" 0
+}
+
 test_every_command_sweeps() {
 	settle
 	mkdir -p "$STOR_STORE/tmp/4000000.1.0/data"

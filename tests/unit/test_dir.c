@@ -383,6 +383,21 @@ static void a_full_disk_is_named(void **state)
 	scratch_unmount(scratch);
 }
 
+static void a_lost_folder_is_named(void **state)
+{
+	const struct scratch *scratch = *state;
+	struct stor_info info = { .struct_size = sizeof(info) };
+	struct stor_err err = STOR_ERR_INIT;
+	struct fixture fixture;
+
+	make_fixture(&fixture, scratch, "v", 0);
+	assert_int_equal(unlinkat(scratch->fd, "v", AT_REMOVEDIR), 0);
+	assert_int_equal(backend->info(&fixture.volume, &info, &err), -1);
+	assert_int_equal(err.status, STOR_NOT_FOUND);
+	assert_int_equal(err.errnum, ENOENT);
+	assert_int_equal(try_attach(&fixture, 0, 0), STOR_NOT_FOUND);
+}
+
 extern const struct stor_backend *stor_backend_init(void);
 
 int main(void)
@@ -401,6 +416,7 @@ int main(void)
 		TEST(only_what_looks_like_a_root_is_claimed),
 		TEST(a_copy_can_be_interrupted),
 		TEST(a_full_disk_is_named),
+		TEST(a_lost_folder_is_named),
 	};
 	struct stor_err err = STOR_ERR_INIT;
 
