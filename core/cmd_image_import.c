@@ -229,9 +229,7 @@ static int check_free_name(struct store *store, const char *name, struct stor_er
 
 	if (fstatat(store->fd, place, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	err_fail(err, STOR_FAILED, EEXIST, "image %s", name);
-	err_hint(err, "--replace takes its place; stor image rm %s removes it", name);
-	return -1;
+	return image_fail_taken(name, err);
 }
 
 static int import_image(struct store *store, const char *source, const char *name,

@@ -155,7 +155,7 @@ int image_open(struct store *store, const char *name, struct image *image, struc
 	if (strcmp(name, IMAGE_BUILTIN) != 0)
 		return fail_not_found(store, name, err);
 	/* Two that race make it once: the loser's failure to name its copy is no failure. */
-	if (make_builtin(store, &made) < 0 && made.errnum != EEXIST) {
+	if (make_builtin(store, &made) < 0 && made.status != STOR_BUSY) {
 		*err = made;
 		return -1;
 	}
@@ -238,6 +238,13 @@ static void remove_old_goldens(struct store *store, const char *name)
 		log_debug("replace image %s: %s", name, left.text);
 }
 
+int image_fail_taken(const char *name, struct stor_err *err)
+{
+	err_fail(err, STOR_BUSY, 0, "image %s exists already", name);
+	err_hint(err, "--replace takes its place; stor image rm %s removes it", name);
+	return -1;
+}
+
 int image_draft_finish(struct image_draft *draft, const char *name, bool replace,
                        struct stor_err *err)
 {
@@ -255,10 +262,7 @@ int image_draft_finish(struct image_draft *draft, const char *name, bool replace
 		if (errno != EEXIST)
 			return err_fail(err, STOR_FAILED, errno, "image %s: rename", name);
 		if (!replace) {
-			err_fail(err, STOR_FAILED, EEXIST, "image %s", name);
-			err_hint(err, "--replace takes its place; stor image rm %s removes it",
-			         name);
-			return -1;
+			return image_fail_taken(name, err);
 		}
 		if (replace_image(draft, name, place, err) < 0)
 			return -1;

@@ -61,8 +61,11 @@ struct image_draft {
 int image_draft_begin(struct store *store, const char *name, struct image_draft *draft,
                       struct stor_err *err);
 
+/* Report that there is an image of that name: STOR_BUSY. Always -1. */
+int image_fail_taken(const char *name, struct stor_err *err);
+
 /* Write the record, make all of it durable and give it its name in one step. An image of that name
- * stays and STOR_FAILED is reported, unless replace: then it goes (STOR_BUSY: it is in use). */
+ * stays and STOR_BUSY is reported, unless replace: then it goes (STOR_BUSY: it is in use). */
 int image_draft_finish(struct image_draft *draft, const char *name, bool replace,
                        struct stor_err *err);
 

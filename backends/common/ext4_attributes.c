@@ -63,6 +63,11 @@ static int fail_size(const struct ext4_walk *walk, const struct ext4_xattr *attr
 	           walk->path, full, attribute->value_bytes);
 	if (walk->w->block_bytes < 4096)
 		host->hint(err, "use a block size of 4096");
+	else
+		host->hint(err,
+		           "keep the tree on the dir backend, or remove the attribute: "
+		           "setfattr -x %s FILE",
+		           full);
 	return -1;
 }
 

@@ -14,8 +14,7 @@
 
 #include "core/base/str.h"
 #include "modules/image/names.h"
-
-#define READ_SIZE (1 << 20)
+#include "modules/image/stream.h"
 
 int archive_fail(struct archive *archive, const char *what, struct stor_err *err)
 {
@@ -35,8 +34,7 @@ struct archive *archive_new_reader(void)
 
 	if (!archive)
 		abort();
-	/* Not "all": lrzip, grzip and lzop would be run as programs. */
-	archive_read_support_filter_gzip(archive);
+	/* Not "all": lrzip, grzip and lzop would be run as programs. Not gzip: see stream.c. */
 	archive_read_support_filter_bzip2(archive);
 	archive_read_support_filter_compress(archive);
 	archive_read_support_filter_lz4(archive);
@@ -135,7 +133,8 @@ static int read_entry(struct archive_entry *from, const struct tree *tree, struc
 
 /* One archive on its way into a tree. */
 struct unpacking {
-	struct archive *archive, *outer;
+	struct archive *archive;
+	const struct stream *stream;
 	struct tree *tree;
 	archive_filter_fn filter;
 	void *ctx;
@@ -144,9 +143,8 @@ struct unpacking {
 
 static int report(const struct unpacking *unpacking, struct stor_err *err)
 {
-	uint64_t done = (uint64_t)archive_filter_bytes(unpacking->outer, -1);
-
-	return unpacking->tree->req->progress("unpacking", done, unpacking->total_bytes, err);
+	return unpacking->tree->req->progress("unpacking", unpacking->stream->file_bytes,
+	                                      unpacking->total_bytes, err);
 }
 
 static int write_data(const struct unpacking *unpacking, const struct entry *entry, int fd,
@@ -213,52 +211,79 @@ static bool is_about_charset(struct archive *archive, int result)
 	return result == ARCHIVE_WARN && text && strstr(text, "can't be converted");
 }
 
-int archive_unpack(struct archive *archive, struct tree *tree, archive_filter_fn filter, void *ctx,
-                   struct archive *outer, uint64_t total_bytes, struct stor_err *err)
+static int unpack_all(const struct unpacking *unpacking, struct stor_err *err)
 {
-	const struct unpacking unpacking = {
-		.archive = archive,
-		.outer = outer,
-		.tree = tree,
-		.filter = filter,
-		.ctx = ctx,
-		.total_bytes = total_bytes,
-	};
 	struct archive_entry *from;
 
 	for (uint64_t n = 0;; n++) {
-		int result = archive_read_next_header(archive, &from);
+		int result = archive_read_next_header(unpacking->archive, &from);
 
 		if (result == ARCHIVE_EOF)
 			return 0;
-		if (result != ARCHIVE_OK && !is_about_charset(archive, result)) {
-			archive_fail(archive, "read its header", err);
+		if (result != ARCHIVE_OK && !is_about_charset(unpacking->archive, result)) {
+			archive_fail(unpacking->archive, "read its header", err);
 			return err_context(err, "entry %llu", (unsigned long long)n + 1);
 		}
-		if (n % 256 == 0 && report(&unpacking, err) < 0)
+		if (n % 256 == 0 && report(unpacking, err) < 0)
 			return -1;
-		if (unpack_entry(&unpacking, from, err) < 0)
+		if (unpack_entry(unpacking, from, err) < 0)
 			return -1;
 	}
 }
 
+int archive_unpack(struct stream *stream, uint64_t file_size_bytes, struct tree *tree,
+                   archive_filter_fn filter, void *ctx, struct stor_err *err)
+{
+	const struct unpacking unpacking = {
+		.archive = archive_new_reader(),
+		.stream = stream,
+		.tree = tree,
+		.filter = filter,
+		.ctx = ctx,
+		.total_bytes = file_size_bytes,
+	};
+	int result;
+
+	archive_read_support_format_tar(unpacking.archive);
+	archive_read_support_format_empty(unpacking.archive);
+	if (archive_read_open(unpacking.archive, stream, NULL, stream_read, NULL) != ARCHIVE_OK)
+		result = archive_fail(unpacking.archive, "open", err);
+	else
+		result = unpack_all(&unpacking, err);
+	archive_read_free(unpacking.archive);
+	return result < 0 ? -1 : stream_finish(stream, err);
+}
+
+uint64_t archive_limit(const struct image_import_req *req)
+{
+	return req->limit_bytes < UINT64_MAX / 4 ? 2 * req->limit_bytes + (64 << 20) : UINT64_MAX;
+}
+
+/* Nothing but its end tells a whole archive from one that was cut between two entries. */
+static int check_end(const struct stream *stream, struct stor_err *err)
+{
+	if (stream->content_bytes && stream_ends_in_zeros(stream))
+		return 0;
+	err_fail(err, STOR_FAILED, 0,
+	         stream->content_bytes ? "it is cut short: it has no end" : "it is empty");
+	err_hint(err, "the program that made it may have failed");
+	return -1;
+}
+
 int archive_unpack_fd(int fd, const char *source, struct tree *tree, struct stor_err *err)
 {
-	struct archive *archive = archive_new_reader();
+	cleanup_stream struct stream stream = {
+		.fd = fd,
+		.req = tree->req,
+		.content_limit = archive_limit(tree->req),
+	};
 	off_t end = lseek(fd, 0, SEEK_END);
-	int result;
 
 	if (end >= 0)
 		lseek(fd, 0, SEEK_SET);
-	archive_read_support_format_tar(archive);
-	archive_read_support_format_empty(archive);
-	if (archive_read_open_fd(archive, fd, READ_SIZE) != ARCHIVE_OK)
-		result = archive_fail(archive, "open", err);
-	else
-		result = archive_unpack(archive, tree, NULL, NULL, archive,
-		                        end > 0 ? (uint64_t)end : 0, err);
-	if (result < 0)
-		err_context(err, "archive %s", source);
-	archive_read_free(archive);
-	return result;
+	if (stream_open(&stream, err) < 0 ||
+	    archive_unpack(&stream, end > 0 ? (uint64_t)end : 0, tree, NULL, NULL, err) < 0 ||
+	    check_end(&stream, err) < 0)
+		return err_context(err, "archive %s", source);
+	return 0;
 }

@@ -7,21 +7,24 @@
 
 struct archive;
 struct archive_entry;
+struct stream;
 
-/* A reader of no format yet, in whatever compression the library itself can undo; no outside
- * program is ever run. Never NULL. */
+/* A reader of no format yet, in whatever compression but gzip the library itself can undo; no
+ * outside program is ever run. Never NULL. */
 struct archive *archive_new_reader(void);
 
 /* Decides what happens to one entry; it may change it. 1: make it; 0: leave it out; -1 with err
  * filled. */
 typedef int (*archive_filter_fn)(void *ctx, struct entry *entry, struct stor_err *err);
 
-/*
- * Unpack all entries of an opened reader. filter may be NULL. Progress is told as the part of
- * total_bytes (0: not known) that the reader `outer` has read.
- */
-int archive_unpack(struct archive *archive, struct tree *tree, archive_filter_fn filter, void *ctx,
-                   struct archive *outer, uint64_t total_bytes, struct stor_err *err);
+/* Unpack all entries of the archive in an opened stream, and read the stream to its end. filter may
+ * be NULL. Progress is told as the part of file_size_bytes (0: not known) that was read. */
+int archive_unpack(struct stream *stream, uint64_t file_size_bytes, struct tree *tree,
+                   archive_filter_fn filter, void *ctx, struct stor_err *err);
+
+/* How much an archive of an image within its limits can be: headers and padding come on top of
+ * what the limit counts, but not without bound. */
+uint64_t archive_limit(const struct image_import_req *req);
 
 /* Unpack an archive from a descriptor; `source` names it. */
 int archive_unpack_fd(int fd, const char *source, struct tree *tree, struct stor_err *err);

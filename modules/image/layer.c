@@ -2,7 +2,6 @@
 /* Layers of container images: see layer.h. */
 #include "modules/image/layer.h"
 
-#include <archive.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,100 +19,13 @@
 #include "modules/image/digest.h"
 #include "modules/image/names.h"
 #include "modules/image/pathset.h"
+#include "modules/image/stream.h"
 
-#define READ_SIZE (256 << 10)
-
-/*
- * A layer is read through two readers: `outer` undoes the compression of the file, `inner` reads
- * the archive that comes out; what goes into each is hashed.
- */
 struct reading {
 	const struct layer *layer;
 	struct tree *tree;
-	struct archive *outer, *inner;
-	struct sha256_ctx file_hash, archive_hash;
-	uint64_t archive_bytes, archive_limit;
-	char *buffer;
 	struct pathset own; /* paths that this layer brought */
 };
-
-/* --- the two streams ---------------------------------------------------------------------- */
-
-static la_ssize_t read_file(struct archive *archive, void *ctx, const void **data)
-{
-	struct reading *reading = ctx;
-	ssize_t n;
-
-	do
-		n = read(reading->layer->fd, reading->buffer, READ_SIZE);
-	while (n < 0 && errno == EINTR);
-	if (n < 0) {
-		archive_set_error(archive, errno, "%s", strerror(errno));
-		return -1;
-	}
-	sha256_update(&reading->file_hash, (size_t)n, (const uint8_t *)reading->buffer);
-	*data = reading->buffer;
-	return n;
-}
-
-static la_ssize_t read_archive(struct archive *archive, void *ctx, const void **data)
-{
-	struct reading *reading = ctx;
-	la_int64_t offset;
-	size_t size;
-	int result;
-
-	do
-		result = archive_read_data_block(reading->outer, data, &size, &offset);
-	while (result == ARCHIVE_OK && !size);
-	if (result == ARCHIVE_EOF)
-		return 0;
-	if (result != ARCHIVE_OK) {
-		archive_copy_error(archive, reading->outer);
-		return -1;
-	}
-	reading->archive_bytes += size;
-	if (reading->archive_bytes > reading->archive_limit) {
-		archive_set_error(archive, EFBIG, "it unpacks to more than %llu bytes",
-		                  (unsigned long long)reading->archive_limit);
-		return -1;
-	}
-	sha256_update(&reading->archive_hash, size, *data);
-	return (la_ssize_t)size;
-}
-
-static int open_streams(struct reading *reading, struct stor_err *err)
-{
-	struct archive_entry *entry;
-
-	reading->outer = archive_new_reader();
-	archive_read_support_format_raw(reading->outer);
-	archive_read_support_format_empty(reading->outer);
-	if (archive_read_open(reading->outer, reading, NULL, read_file, NULL) != ARCHIVE_OK ||
-	    archive_read_next_header(reading->outer, &entry) != ARCHIVE_OK)
-		return archive_fail(reading->outer, "open", err);
-	reading->inner = archive_new_reader();
-	archive_read_support_format_tar(reading->inner);
-	archive_read_support_format_empty(reading->inner);
-	if (archive_read_open(reading->inner, reading, NULL, read_archive, NULL) != ARCHIVE_OK)
-		return archive_fail(reading->inner, "open", err);
-	return 0;
-}
-
-/* Reads what comes after the end of the archive, which the digests cover too. */
-static int read_rest(struct reading *reading, struct stor_err *err)
-{
-	const void *data;
-	la_ssize_t n;
-
-	while ((n = read_archive(reading->outer, reading, &data)))
-		if (n < 0)
-			return archive_fail(reading->outer, "read to its end", err);
-	while ((n = read_file(reading->outer, reading, &data)))
-		if (n < 0)
-			return archive_fail(reading->outer, "read to its end", err);
-	return 0;
-}
 
 static int check_digest(struct sha256_ctx *hash, const char *wanted, const char *what,
                         struct stor_err *err)
@@ -219,36 +131,32 @@ static int apply(struct reading *reading, struct stor_err *err)
 {
 	const struct layer *layer = reading->layer;
 	off_t end = lseek(layer->fd, 0, SEEK_END);
+	struct sha256_ctx file_hash, content_hash;
+	cleanup_stream struct stream stream = {
+		.fd = layer->fd,
+		.req = reading->tree->req,
+		.file_hash = &file_hash,
+		.content_hash = &content_hash,
+		.content_limit = archive_limit(reading->tree->req),
+	};
 
 	if (end < 0 || lseek(layer->fd, 0, SEEK_SET) < 0)
 		return err_fail(err, STOR_FAILED, errno, "seek");
-	if (open_streams(reading, err) < 0 ||
-	    archive_unpack(reading->inner, reading->tree, filter_entry, reading, reading->outer,
-	                   (uint64_t)end, err) < 0 ||
-	    read_rest(reading, err) < 0)
+	sha256_init(&file_hash);
+	sha256_init(&content_hash);
+	if (stream_open(&stream, err) < 0 ||
+	    archive_unpack(&stream, (uint64_t)end, reading->tree, filter_entry, reading, err) < 0)
 		return -1;
-	if (check_digest(&reading->file_hash, layer->digest, "the file", err) < 0)
+	if (check_digest(&file_hash, layer->digest, "the file", err) < 0)
 		return -1;
-	return check_digest(&reading->archive_hash, layer->diff_id, "the archive in it", err);
+	return check_digest(&content_hash, layer->diff_id, "the archive in it", err);
 }
 
 int layer_apply(const struct layer *layer, struct tree *tree, struct stor_err *err)
 {
 	struct reading reading = { .layer = layer, .tree = tree };
-	int result;
+	int result = apply(&reading, err);
 
-	/* Headers and padding come on top of what the limit counts, but not without bound. */
-	reading.archive_limit = tree->req->limit_bytes < UINT64_MAX / 4
-	                                ? 2 * tree->req->limit_bytes + (64 << 20)
-	                                : UINT64_MAX;
-	reading.buffer = xmalloc(READ_SIZE);
-	sha256_init(&reading.file_hash);
-	sha256_init(&reading.archive_hash);
-	result = apply(&reading, err);
-	if (reading.inner)
-		archive_read_free(reading.inner);
-	archive_read_free(reading.outer);
 	pathset_free(&reading.own);
-	free(reading.buffer);
 	return result < 0 ? err_context(err, "layer %s", layer->name) : 0;
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Importing and exporting images: libarchive reads and writes tar, json-c reads manifests, nettle
-# (which libarchive is linked with anyway) has SHA-256.
+# has SHA-256 and zlib undoes gzip (libarchive is linked with both anyway).
 image-src := $(wildcard modules/image/*.c)
-$(eval $(call define-internal,image,$(image-src),libarchive json-c nettle))
+$(eval $(call define-internal,image,$(image-src),libarchive json-c nettle zlib))

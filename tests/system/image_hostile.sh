@@ -98,10 +98,11 @@ test_devices_are_kept_skipped_or_refused() {
 }
 
 test_damaged_archives_are_refused() {
-	make_archives cut-content cut-header cut-gzip corrupt-xz corrupt-zstd corrupt-bzip2 garbage
+	make_archives cut-content cut-header cut-gzip corrupt-gzip corrupt-xz corrupt-zstd corrupt-bzip2 garbage
 	refused cut-content 'entry "cut": read its content: '
 	refused cut-header 'entry 2: .*[Tt]runcated'
 	refused cut-gzip 'entry "f": .*truncated'
+	refused corrupt-gzip 'entry "f": .*damaged gzip data: |read to its end: damaged gzip data: incorrect (data|length) check'
 	refused corrupt-xz 'entry "f": .*[Cc]orrupt'
 	refused corrupt-zstd 'entry "f": .*zstd|entry "f": .*Zstd'
 	refused corrupt-bzip2 '.*bzip'
