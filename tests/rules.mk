@@ -10,7 +10,9 @@ unit-shared := $(filter-out $(unit-src),$(wildcard tests/unit/*.c))
 unit-with-dir := backends/dir/dir.c
 unit-with-loop := $(loop-src)
 
-$(foreach s,$(unit-src) $(unit-shared),$(eval EXTRA_$(s) += $(call pkg-cflags,$(test-pkgs))))
+# Asked for when a test is compiled, and once: a machine that only builds lacks these packages.
+test-cflags = $(eval test-cflags := $(call pkg-cflags,$(test-pkgs)))$(test-cflags)
+$(foreach s,$(unit-src) $(unit-shared),$(eval EXTRA_$(s) += $$(test-cflags)))
 $(eval $(call define-archive,unit.a,$(unit-shared)))
 
 .SECONDEXPANSION:
@@ -31,7 +33,7 @@ $(B)/tests/tools/%: $(B)/obj/tests/tools/%.o $(B)/obj/unit.a $(B)/obj/core.a $(B
 # Programs that measure.
 bench-src := $(wildcard tests/bench/*.c)
 bench-bin := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(bench-src))
-$(foreach s,$(bench-src),$(eval EXTRA_$(s) += $(call pkg-cflags,$(test-pkgs))))
+$(foreach s,$(bench-src),$(eval EXTRA_$(s) += $$(test-cflags)))
 $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(B)/obj/core.a $(B)/obj/base.a $(B)/obj/common.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)

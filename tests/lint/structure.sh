@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The rules of the house that a program can check: who includes whom, what modules export, what
-# `stor` links, sizes of files and functions, licence lines.
+# `stor` links, sizes of files and functions, format, licence lines.
 . "$(dirname "$0")/../lib.sh"
 MAX_FILE_LINES=600
 MAX_FUNCTION_LINES=80
@@ -100,6 +100,10 @@ test_functions_are_short() {
 			/^\}/ && start { if (NR - start + 1 > max) print file ": " NR - start + 1 ": " name; start = 0 }
 		' "$TOP/$file"
 	done | none "over $MAX_FUNCTION_LINES lines"
+}
+
+test_sources_are_formatted() {
+	(cd "$TOP" && sources '[ch]' $C_FOLDERS | xargs clang-format --dry-run -Werror)
 }
 
 test_licences_stand_on_top() {

@@ -17,10 +17,6 @@ includes_for() {
 }
 language() { echo "-std=gnu11 -D_GNU_SOURCE -DSTOR_VERSION=\"0\" $(pkg-config --cflags json-c libseccomp ext2fs)"; }
 
-test_clang_format() {
-	(cd "$TOP" && c_sources | xargs clang-format --dry-run -Werror)
-}
-
 test_clang_tidy() {
 	local flags
 	flags=$(language)
