@@ -12,7 +12,7 @@ KILL=$TOP/build/kill
 # Points that are no step of a run; tests/system/races.sh and volume.sh kill at most of them.
 NOT_OF_RUN='
 clone-folder clone-made resize-device umount-done mount-recorded mount-moved
-volume-unnamed volume-destroyed golden-unnamed image-removing
+volume-unnamed volume-destroyed root-destroyed golden-unnamed image-removing
 image-import-begin image-import-unpacked'
 
 # The build that can be killed at its kill points.
@@ -144,7 +144,7 @@ test_every_step_is_reached() {
 	local b
 	kill_build
 	for b in dir loop; do
-		fresh_store
+		rm -rf "$STOR_STORE" "$STOR_STATE"
 		expect 0 env STOR_KILL_LIST="$T/points" "$KILL/stor" run --rm --name n --backend $b \
 			--mount "type=volume,src=data,dst=/data,backend=$b" true
 		expect 0 env STOR_KILL_LIST="$T/points" "$KILL/stor" run --rm --backend $b \

@@ -2,8 +2,8 @@
 /*
  * Places where the test build (make KILL_POINTS=1, in build/kill) can be killed, to show that
  * nothing is left behind: STOR_KILL_AT=NAME[:N] sends SIGKILL to the process when it reaches
- * kill_point(NAME), for the Nth time; STOR_KILL_LIST=FILE appends the name of every point reached to
- * FILE. In other builds: nothing.
+ * kill_point(NAME), for the Nth time; STOR_KILL_LIST=FILE appends the name of every point reached
+ * to FILE. In other builds: nothing.
  */
 #ifndef STOR_KILL_POINT_H
 #define STOR_KILL_POINT_H
@@ -17,7 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Is it here that STOR_KILL_AT asks to be killed? Counts; one source file has all points of a name. */
+/* Is it here that STOR_KILL_AT asks to be killed? Counts; one source file has all points of a name.
+ */
 static inline int kill_point_is_asked(const char *name)
 {
 	static unsigned times_before;
