@@ -2,10 +2,12 @@
 /* stor run: the options, as a container's configuration. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <stor/util.h>
@@ -178,16 +180,31 @@ static int fill_stdio(struct stor_err *err)
 	return 0;
 }
 
-static int run_configured(struct store *store, struct container_config *config,
-                          struct stor_err *err)
+/* User 0 of an ordinary container lacks what making containers needs. */
+static int check_privileges(struct stor_err *err)
 {
-	if (config_validate(config, err) < 0)
-		return -1;
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+
 	if (geteuid() != 0) {
 		err_fail(err, STOR_FAILED, 0, "run needs root privileges");
 		err_hint(err, "run it as root: sudo stor run …");
 		return -1;
 	}
+	if (syscall(SYS_capget, &header, caps) < 0 || !(caps[0].effective & 1u << CAP_SYS_ADMIN)) {
+		err_fail(err, STOR_FAILED, 0, "run needs the capability CAP_SYS_ADMIN");
+		err_hint(err, "this root is a container's, or was stripped of it: run stor on the "
+		              "host, or give the container around it --privileged");
+		return -1;
+	}
+	return 0;
+}
+
+static int run_configured(struct store *store, struct container_config *config,
+                          struct stor_err *err)
+{
+	if (config_validate(config, err) < 0 || check_privileges(err) < 0)
+		return -1;
 	/* Nobody looks into stor while it holds descriptors of the host beside a container. */
 	prctl(PR_SET_DUMPABLE, 0);
 	signal(SIGPIPE, SIG_IGN);

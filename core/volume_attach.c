@@ -138,6 +138,20 @@ static void close_attachment(struct stor_attachment *attachment)
 }
 
 /* Turns what the backend gave into a mount. Takes the descriptors over only on success. */
+/* The kernel's message names a loop device, which is gone when somebody reads it. */
+static int explain_mount(const struct volume *volume, struct stor_err *err)
+{
+	if (volume->kind != VOLUME_GOLDEN)
+		return err_context(err, "volume %s", volume->name);
+	if (err->status != STOR_BUSY && err->errnum != ENODEV) {
+		err->hint[0] = '\0';
+		err_hint(err, "it may be damaged: stor image rm removes it with its image; it is "
+		              "made anew from the image imported again, or the built-in one");
+	}
+	return err_context(err, "the image's copy %s on %s", volume->name,
+	                   volume->backend->ops.name);
+}
+
 static int mount_attachment(struct attaching *a, struct stor_attachment *attachment,
                             struct stor_err *err)
 {
@@ -152,7 +166,7 @@ static int mount_attachment(struct attaching *a, struct stor_attachment *attachm
 	if (attachment->kind == STOR_ATTACHED_BLOCK) {
 		mount_fd = fsmount_block(attachment->fd, &opts, &out->fs_type, err);
 		if (mount_fd < 0)
-			return -1;
+			return explain_mount(a->volume, err);
 		close_fd(&attachment->fd);
 	} else {
 		if (fsmount_set_attr(attachment->fd, attributes, err) < 0)

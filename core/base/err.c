@@ -71,9 +71,27 @@ void err_clear(struct stor_err *err)
 	memset(err, 0, sizeof(*err));
 }
 
+/* For what can happen at every write; whoever knows more has set a hint. */
+static const char *usual_hint(int errnum)
+{
+	switch (errnum) {
+	case ENOSPC:
+	case EDQUOT:
+		return "the disk is full: df tells which; stor rm, stor image rm and stor volume "
+		       "rm free space, and --store moves the store";
+	case EROFS:
+		return "it lies on a read-only filesystem; --store and --state move stor's own "
+		       "folders";
+	default:
+		return NULL;
+	}
+}
+
 void err_print(const struct stor_err *err)
 {
+	const char *hint = err->hint[0] ? err->hint : usual_hint(err->errnum);
+
 	fprintf(stderr, "stor: %s\n", err->text[0] ? err->text : "unknown failure");
-	if (err->hint[0])
-		fprintf(stderr, "  hint: %s\n", err->hint);
+	if (hint)
+		fprintf(stderr, "  hint: %s\n", hint);
 }

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <stor/kill_point.h>
+
 static int write_fd = -1, list_fd = -1;
 
 void child_kill_prepare(void)
@@ -33,12 +35,11 @@ void child_kill_prepare(void)
 void child_kill_point(struct child *child, const char *name)
 {
 	const struct timespec moment = { .tv_nsec = 20000000 };
-	const char *at = getenv("STOR_KILL_AT");
 
 	(void)child;
 	if (list_fd >= 0)
 		dprintf(list_fd, "%s\n", name);
-	if (at && !strcmp(at, name) && write(write_fd, "x", 1) == 1)
+	if (kill_point_is_asked(name) && write(write_fd, "x", 1) == 1)
 		nanosleep(&moment, NULL);
 }
 

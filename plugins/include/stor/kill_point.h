@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Places where the test build (make KILL_POINTS=1, in build/kill) can be killed, to show that
- * nothing is left behind: STOR_KILL_AT=NAME sends SIGKILL to the process when it reaches
- * kill_point(NAME); STOR_KILL_LIST=FILE appends the name of every point reached to FILE. In other
- * builds: nothing.
+ * nothing is left behind: STOR_KILL_AT=NAME[:N] sends SIGKILL to the process when it reaches
+ * kill_point(NAME), for the Nth time; STOR_KILL_LIST=FILE appends the name of every point reached
+ * to FILE. In other builds: nothing.
  */
 #ifndef STOR_KILL_POINT_H
 #define STOR_KILL_POINT_H
@@ -17,9 +17,22 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Is it here that STOR_KILL_AT asks to be killed? Counts; one source file has all points of a name.
+ */
+static inline int kill_point_is_asked(const char *name)
+{
+	static unsigned times_before;
+	const char *at = getenv("STOR_KILL_AT");
+	size_t length = at ? strcspn(at, ":") : 0;
+
+	if (!at || strlen(name) != length || strncmp(at, name, length) != 0)
+		return 0;
+	return ++times_before == (at[length] ? strtoul(at + length + 1, NULL, 10) : 1);
+}
+
 static inline void kill_point(const char *name)
 {
-	const char *at = getenv("STOR_KILL_AT"), *list = getenv("STOR_KILL_LIST");
+	const char *list = getenv("STOR_KILL_LIST");
 
 	if (list) {
 		int fd = open(list, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
@@ -27,7 +40,7 @@ static inline void kill_point(const char *name)
 		dprintf(fd, "%s\n", name);
 		close(fd);
 	}
-	if (at && !strcmp(at, name))
+	if (kill_point_is_asked(name))
 		kill(getpid(), SIGKILL);
 }
 
