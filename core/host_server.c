@@ -22,7 +22,7 @@
 #include "core/base/proc.h"
 #include "core/base/sys.h"
 
-#define KEEP_MAX 64
+#define KEEP_MAX 256
 
 /* Room for one descriptor in a control message. */
 union fd_message {

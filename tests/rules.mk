@@ -105,9 +105,9 @@ $(B)/tests/test_ploop%: $(B)/obj/tests/unit/test_ploop%.o $(B)/obj/ploop-test.a 
 		$(B)/obj/core.a $(B)/obj/base.a $(B)/obj/common.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs) expat) -lpthread
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs) expat liburing) -lpthread
 $(B)/tests/test_ploop_faults: $(B)/faulty/tests/unit/test_ploop_faults.o $(B)/obj/ploop-faulty.a \
 		$(B)/obj/core.a $(B)/obj/base.a $(B)/obj/common.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs) expat) -lpthread
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs) expat liburing) -lpthread
