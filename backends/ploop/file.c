@@ -200,6 +200,20 @@ static const struct ploop_file_ops real_file_ops = {
 	.close = real_close,
 };
 
+int ploop_file_from_fd(int fd, struct ploop_file **file)
+{
+	int flags = fcntl(fd, F_GETFL);
+	struct real_file *real = flags < 0 ? NULL : malloc(sizeof(*real));
+
+	if (!real)
+		return flags < 0 ? -errno : -ENOMEM;
+	real->file.ops = &real_file_ops;
+	real->file.fd = fd;
+	real->is_direct = flags & O_DIRECT;
+	*file = &real->file;
+	return 0;
+}
+
 static int real_open(struct ploop_dir *dir, const char *name, unsigned flags,
                      struct ploop_file **file)
 {

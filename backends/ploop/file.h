@@ -66,6 +66,9 @@ struct ploop_dir {
 /* A real directory; keeps a copy of the descriptor. NULL with errno. */
 struct ploop_dir *ploop_dir_open_fd(int dir_fd);
 
+/* A file that is open already; the descriptor is taken over on success. */
+int ploop_file_from_fd(int fd, struct ploop_file **file);
+
 static inline void ploop_dir_close(struct ploop_dir *dir)
 {
 	if (dir)
