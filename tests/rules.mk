@@ -39,6 +39,12 @@ $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(B)/obj/core.a $(B)/obj/base.a $(B
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs))
 
+$(B)/tests/bench/export: $(B)/obj/tests/bench/export.o $(B)/obj/ploop.a $(B)/obj/core.a \
+		$(B)/obj/base.a $(B)/obj/common.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs) expat liburing) -lpthread
+
 .PHONY: test-tools test-build
 test-tools: $(tool-bin)
 # All that tests need of the build.
@@ -102,7 +108,7 @@ check-valgrind: deps
 
 # The ploop engine's tests link it; test_ploop_faults links it with bugs put back.
 $(B)/tests/test_ploop%: $(B)/obj/tests/unit/test_ploop%.o $(B)/obj/ploop-test.a $(B)/obj/ploop.a \
-		$(B)/obj/core.a $(B)/obj/base.a $(B)/obj/common.a
+		$(B)/obj/unit.a $(B)/obj/core.a $(B)/obj/base.a $(B)/obj/common.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs) expat liburing) -lpthread
