@@ -47,8 +47,9 @@ $(B)/tests/bench/export: $(B)/obj/tests/bench/export.o $(B)/obj/ploop.a $(B)/obj
 
 .PHONY: test-tools test-build
 test-tools: $(tool-bin)
+include tests/fuzz/rules.mk
 # All that tests need of the build.
-test-build: all $(unit-bin) $(tool-bin) $(bench-bin) $(TEST_BACKENDS)
+test-build: all $(unit-bin) $(tool-bin) $(bench-bin) $(fuzz-bin) $(TEST_BACKENDS)
 
 # Packages that building and testing need, and what tests keep in the cache folder.
 .PHONY: deps deps-build
