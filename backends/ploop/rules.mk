@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+$(eval $(call define-backend,ploop,$(wildcard backends/ploop/*.c),ext2fs com_err expat))
+
 # The engine, as an archive that tests link, and once more with bugs that tests put back on purpose.
 ploop-src := $(wildcard backends/ploop/*.c)
 $(eval $(call define-archive,ploop.a,$(ploop-src)))
@@ -8,7 +10,7 @@ ploop-faulty := $(patsubst %.c,$(B)/faulty/%.o,$(ploop-src) $(wildcard tests/plo
 $(B)/faulty/%.o: %.c $(B)/flags
 	$(call say,CC,$< (faulty))
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) -DPLOOP_FAULTS $(call includes-for,$<) $(EXTRA_$<) -c $< -o $@
+	$(Q)$(COMPILE) -DPLOOP_FAULTS $(call includes-for,$<) $(EXTRA_$<) -DSTOR_VERSION='"$(VERSION)"' -c $< -o $@
 $(B)/obj/ploop-faulty.a: $(ploop-faulty)
 	$(call say,AR,ploop-faulty.a)
 	$(Q)rm -f $@; $(AR) rcs $@ $^

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Attaching: the chain is opened and locked, the way chosen, and the partition's device made. The
+ * locks stay with whoever holds the files then: the loop device, or the server.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/statfs.h>
+
+#include <stor/kill_point.h>
+#include <stor/util.h>
+
+#include "common/host.h"
+#include "common/loopdev.h"
+#include "ploop/backend.h"
+#include "ploop/direct.h"
+#include "ploop/volume.h"
+
+/* ext4 and xfs share the request, each under a name of its own that no header of linux/ has. */
+#define FS_IOC_SHUTDOWN _IOR('X', 125, uint32_t)
+#define SHUTDOWN_NO_LOG_FLUSH 2u
+/* Of used space: below it an unmount is as quick. */
+#define WORTH_SHUTDOWN_BYTES (8u << 20)
+
+/* How long the kernel may take to let go of a device whose last user is gone. */
+#define DETACH_WAIT_MS 10000u
+
+#define TOKEN "in-use mark"
+
+struct attach {
+	const struct stor_volume *volume;
+	const struct stor_attach_req *req;
+	struct ploop_volume pv;
+	bool read_only;
+};
+
+static int attach_direct(struct attach *a, uint64_t offset, uint64_t size,
+                         struct stor_attachment *attachment, struct stor_err *err)
+{
+	const struct stor_value *values = a->volume->values;
+	struct loopdev_opts opts = { .read_only = a->read_only };
+	bool is_raw = a->pv.links[0].is_raw;
+	struct blockdev *file_dev, *disk;
+	struct ploop_extent extent;
+	int r;
+
+	disk = ploop_direct_blockdev(&a->pv, offset, size, &file_dev);
+	if (!disk)
+		return host->fail(err, STOR_FAILED, errno, "ploop: open %s", a->pv.path);
+	r = ploop_find_filesystem(disk, a->pv.path, &extent, err);
+	blockdev_close(disk);
+	blockdev_close(file_dev);
+	if (r)
+		return -1;
+	/* A token makes sure that the mark is taken back, whoever ends. What goes away needs none.
+	 */
+	if (!a->read_only && !is_raw && !(a->req->flags & STOR_ATTACH_EPHEMERAL)) {
+		if (a->req->record_token &&
+		    a->req->record_token(a->req->record_token_ctx, TOKEN, err) < 0)
+			return -1;
+		if (ploop_direct_mark(&a->pv, err))
+			return -1;
+		kill_point("ploop-marked");
+	}
+	opts.block_bytes = extent.block_bytes;
+	opts.offset_bytes = offset + extent.offset_bytes;
+	opts.size_bytes = extent.size_bytes;
+	if (values[PLOOP_PARAM_DIRECT_IO].number == PLOOP_DIRECT_IO_YES)
+		opts.io = LOOPDEV_DIRECT;
+	attachment->fd = loopdev_attach(a->pv.links[0].file->fd, a->pv.path, &opts, err);
+	if (attachment->fd < 0)
+		return -1;
+	attachment->how = opts.io == LOOPDEV_DIRECT ? "direct, direct I/O" : "direct, buffered";
+	if (values[PLOOP_PARAM_DISCARD].number && !a->read_only && is_raw)
+		attachment->flags |= STOR_ATTACHED_DISCARD;
+	return 0;
+}
+
+static int refuse_kernel(struct stor_err *err)
+{
+	host->fail(err, STOR_UNSUPPORTED, 0, "ploop: this kernel has no ploop driver");
+	host->hint(err, "attach=auto needs none");
+	return -1;
+}
+
+static int choose_and_attach(struct attach *a, struct stor_attachment *attachment,
+                             struct stor_err *err)
+{
+	enum ploop_attach_mode mode =
+		(enum ploop_attach_mode)a->volume->values[PLOOP_PARAM_ATTACH].number;
+	uint64_t offset = 0, size = 0;
+	const char *why;
+
+	if (mode == PLOOP_ATTACH_KERNEL)
+		return refuse_kernel(err);
+	why = mode == PLOOP_ATTACH_ENGINE ? "" : ploop_direct_place(&a->pv, &offset, &size);
+	if (!why)
+		return attach_direct(a, offset, size, attachment, err);
+	if (mode == PLOOP_ATTACH_DIRECT) {
+		host->fail(err, STOR_UNSUPPORTED, 0, "ploop: %s: attach=direct: %s", a->pv.path,
+		           why);
+		host->hint(err, "volumes made with layout=preallocated can be attached so");
+		return -1;
+	}
+	return host->fail(err, STOR_UNSUPPORTED, 0, "ploop: %s: not yet", a->pv.path);
+}
+
+int ploop_attach(const struct stor_volume *volume, const struct stor_attach_req *req,
+                 struct stor_attachment *attachment, struct stor_err *err)
+{
+	struct attach a = { .volume = volume,
+		            .req = req,
+		            .pv = PLOOP_VOLUME_INIT,
+		            .read_only = req->flags & STOR_ATTACH_READ_ONLY };
+	int r = -1;
+
+	attachment->kind = STOR_ATTACHED_BLOCK;
+	attachment->fd = attachment->lock_fd = -1;
+	attachment->control_fd = attachment->server_pidfd = -1;
+	if (ploop_volume_open(volume, 0, req->busy_wait_ms, &a.pv, err))
+		return -1;
+	if (req->snapshot)
+		r = host->fail(err, STOR_UNSUPPORTED, 0, "ploop: no snapshot \"%s\"",
+		               req->snapshot);
+	else if (!ploop_volume_open_chain(&a.pv, NULL, !a.read_only, req->busy_wait_ms, err)) {
+		kill_point("ploop-locked");
+		r = choose_and_attach(&a, attachment, err);
+	}
+	if (!r)
+		attachment->lock_fd = steal_fd(&a.pv.lock_fd);
+	ploop_volume_close(&a.pv);
+	return r;
+}
+
+/* The in-use mark of a direct attachment goes once no loop device has the file. */
+int ploop_detach(const struct stor_volume *volume, const struct stor_detach_req *req,
+                 struct stor_err *err)
+{
+	cleanup_ploop_volume struct ploop_volume pv = PLOOP_VOLUME_INIT;
+
+	if (strcmp(req->token, TOKEN) != 0)
+		return host->fail(err, STOR_FAILED, 0, "ploop: unknown token \"%s\"", req->token);
+	if (ploop_volume_open(volume, 0, DETACH_WAIT_MS, &pv, err) ||
+	    ploop_volume_open_chain(&pv, NULL, true, DETACH_WAIT_MS, err))
+		return -1;
+	return ploop_direct_unmark(&pv, err);
+}
+
+/* What is thrown away needs no write of dirty blocks: shut down, the filesystem forgets them. */
+int ploop_release(const struct stor_volume *volume, const struct stor_release_req *req,
+                  struct stor_err *err)
+{
+	uint32_t how = SHUTDOWN_NO_LOG_FLUSH;
+	struct statfs fs;
+
+	(void)volume;
+	(void)err;
+	if (!(req->flags & STOR_RELEASE_DISCARD) || fstatfs(req->root_fd, &fs) < 0 ||
+	    (uint64_t)(fs.f_blocks - fs.f_bfree) * (uint64_t)fs.f_bsize < WORTH_SHUTDOWN_BYTES)
+		return 0;
+	if (ioctl(req->root_fd, FS_IOC_SHUTDOWN, &how) < 0)
+		host->log(STOR_LOG_DEBUG, "ploop: shut filesystem down: %s", strerror(errno));
+	return 0;
+}

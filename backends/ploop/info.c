@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a volume is and takes. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <stor/util.h>
+
+#include "common/host.h"
+#include "ploop/backend.h"
+#include "ploop/volume.h"
+
+/* Images in the volume's own folder are freed with it; others are its parents'. */
+static bool is_own(const char *file)
+{
+	return !strchr(file, '/');
+}
+
+static int count_image(const struct ploop_volume *pv, const char *file, uint64_t *own,
+                       uint64_t *shared, struct stor_err *err)
+{
+	struct stat st;
+
+	if (fstatat(pv->dir_fd, file, &st, 0) < 0)
+		return host->fail(err, STOR_FAILED, errno, "ploop: image %s of %s", file, pv->path);
+	*(is_own(file) ? own : shared) += (uint64_t)st.st_blocks * 512;
+	return 0;
+}
+
+static int emit_number(struct stor_info *info, const char *key, uint64_t value)
+{
+	char text[32];
+
+	if (!info->emit)
+		return 0;
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	return info->emit(info->emit_ctx, key, text);
+}
+
+static const char *format_of(struct ploop_volume *pv)
+{
+	struct ploop_link *top = ploop_volume_top(pv);
+	uint8_t raw[PLOOP_HEADER_BYTES];
+	struct ploop_header header;
+
+	if (top->is_raw)
+		return "ploop, raw";
+	if (top->file->ops->pread(top->file, raw, sizeof(raw), 0) ||
+	    ploop_header_parse(raw, &header))
+		return "ploop";
+	if (header.version == 1)
+		return "ploop v1";
+	return pv->descriptor.is_preallocated ? "ploop v2, preallocated" : "ploop v2";
+}
+
+int ploop_info(const struct stor_volume *volume, struct stor_info *info, struct stor_err *err)
+{
+	cleanup_ploop_volume struct ploop_volume pv = PLOOP_VOLUME_INIT;
+	uint64_t own = 0, shared = 0;
+
+	if (ploop_volume_open(volume, PLOOP_VOLUME_UNLOCKED, 0, &pv, err) ||
+	    ploop_volume_open_chain(&pv, NULL, false, 0, err))
+		return -1;
+	for (unsigned i = 0; i < pv.descriptor.image_count; i++)
+		if (count_image(&pv, pv.descriptor.images[i].file, &own, &shared, err))
+			return -1;
+	info->size_bytes = pv.descriptor.sectors * PLOOP_SECTOR;
+	info->allocated_bytes = own + shared;
+	info->exclusive_bytes = own;
+	info->format = format_of(&pv);
+	/* Whoever attached it for writing holds an exclusive lock. Another descriptor of our own
+	 * asks, and lets go when it is closed. */
+	info->in_use = flock(ploop_volume_top(&pv)->file->fd, LOCK_SH | LOCK_NB) < 0 &&
+	               errno == EWOULDBLOCK;
+	if (emit_number(info, "shared_bytes", shared) ||
+	    emit_number(info, "chain_files", pv.count) ||
+	    emit_number(info, "cluster_bytes",
+	                (uint64_t)pv.descriptor.cluster_sectors * PLOOP_SECTOR))
+		return -1;
+	return 0;
+}

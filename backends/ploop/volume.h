@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A volume as files: the directory with DiskDescriptor.xml and the images of the chain that it
+ * names, opened and locked.
+ *
+ * Locks, all by flock(): DiskDescriptor.xml.lck, which `ploop` takes too, shared while the volume
+ * is attached and exclusive while its files are changed as a whole; the top image exclusive while
+ * somebody may write to it, else shared; the images below it shared.
+ */
+#ifndef PLOOP_VOLUME_H
+#define PLOOP_VOLUME_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <stor/backend.h>
+
+#include "common/gpt.h"
+#include "ploop/descriptor.h"
+#include "ploop/engine.h"
+#include "ploop/file.h"
+
+struct ploop_volume {
+	struct ploop_dir *dir;
+	int dir_fd;
+	int lock_fd; /* of DiskDescriptor.xml.lck; -1: none */
+	char path[PATH_MAX];
+	bool is_foreign, is_unlocked;
+	bool has_descriptor; /* false: a lone image file, for which one was made up */
+	struct ploop_descriptor descriptor;
+	/* The chain, base first; files are NULL where the engine took them over. */
+	struct ploop_link links[PLOOP_CHAIN_MAX];
+	unsigned count;
+};
+
+#define PLOOP_VOLUME_INIT                                                                          \
+	{                                                                                          \
+		.dir_fd = -1, .lock_fd = -1                                                        \
+	}
+
+#define PLOOP_VOLUME_EXCLUSIVE 1u /* nobody has it attached, or else STOR_BUSY */
+#define PLOOP_VOLUME_UNLOCKED 2u  /* to look only */
+
+/* Open the directory, lock it, and read the descriptor. 0, or -1 with err filled and nothing to
+ * close. wait_ms: how long to wait for the lock. */
+int ploop_volume_open(const struct stor_volume *volume, unsigned flags, uint32_t wait_ms,
+                      struct ploop_volume *pv, struct stor_err *err);
+
+/* The same of a directory, for the operations on one. */
+int ploop_volume_open_dir(const char *path, unsigned flags, uint32_t wait_ms,
+                          struct ploop_volume *pv, struct stor_err *err);
+
+/* Open the files of the chain that ends with `guid` (NULL: the live state), the last one for
+ * writing if `writes`; and lock them, except of a volume opened unlocked. */
+int ploop_volume_open_chain(struct ploop_volume *pv, const char *guid, bool writes,
+                            uint32_t wait_ms, struct stor_err *err);
+
+void ploop_volume_close_chain(struct ploop_volume *pv);
+void ploop_volume_close(struct ploop_volume *pv);
+#define cleanup_ploop_volume __attribute__((cleanup(ploop_volume_close)))
+
+static inline struct ploop_link *ploop_volume_top(struct ploop_volume *pv)
+{
+	return &pv->links[pv->count - 1];
+}
+
+/* What the engine opens the chain with; points into pv. */
+struct ploop_open_params ploop_volume_params(const struct ploop_volume *pv, bool writes);
+
+/* An engine on the opened chain, whose files it takes over; NULL with err filled. */
+struct ploop_engine *ploop_volume_engine(struct ploop_volume *pv, bool writes,
+                                         struct stor_err *err);
+
+/* Where the filesystem lies on the disk. */
+struct ploop_extent {
+	uint64_t offset_bytes, size_bytes;
+	bool is_partition;
+	uint32_t block_bytes; /* largest logical block of a device on which it mounts */
+};
+
+/* Find it: the partition, or all of a disk without a partition table. */
+int ploop_find_filesystem(struct blockdev *dev, const char *path, struct ploop_extent *extent,
+                          struct stor_err *err);
+
+#endif
