@@ -119,7 +119,8 @@ int ploop_attach(const struct stor_volume *volume, const struct stor_attach_req 
 	attachment->kind = STOR_ATTACHED_BLOCK;
 	attachment->fd = attachment->lock_fd = -1;
 	attachment->control_fd = attachment->server_pidfd = -1;
-	if (ploop_volume_open(volume, 0, req->busy_wait_ms, &a.pv, err))
+	if (ploop_volume_open(volume, a.read_only ? PLOOP_VOLUME_READS : 0, req->busy_wait_ms,
+	                      &a.pv, err))
 		return -1;
 	if (req->snapshot)
 		r = host->fail(err, STOR_UNSUPPORTED, 0, "ploop: no snapshot \"%s\"",
@@ -134,18 +135,34 @@ int ploop_attach(const struct stor_volume *volume, const struct stor_attach_req 
 	return r;
 }
 
-/* The in-use mark of a direct attachment goes once no loop device has the file. */
-int ploop_detach(const struct stor_volume *volume, const struct stor_detach_req *req,
-                 struct stor_err *err)
+/* Whoever attached it for writing is gone once the top can be locked; its mark then goes too. */
+static int settle(const struct stor_volume *volume, struct stor_err *err)
 {
 	cleanup_ploop_volume struct ploop_volume pv = PLOOP_VOLUME_INIT;
 
-	if (strcmp(req->token, TOKEN) != 0)
-		return host->fail(err, STOR_FAILED, 0, "ploop: unknown token \"%s\"", req->token);
 	if (ploop_volume_open(volume, 0, DETACH_WAIT_MS, &pv, err) ||
 	    ploop_volume_open_chain(&pv, NULL, true, DETACH_WAIT_MS, err))
 		return -1;
 	return ploop_direct_unmark(&pv, err);
+}
+
+int ploop_end_attachment(const struct stor_volume *volume, struct stor_attachment *attachment,
+                         struct stor_err *err)
+{
+	close_fd(&attachment->fd);
+	close_fd(&attachment->control_fd);
+	close_fd(&attachment->server_pidfd);
+	close_fd(&attachment->lock_fd);
+	return settle(volume, err);
+}
+
+/* The in-use mark of a direct attachment goes once no loop device has the file. */
+int ploop_detach(const struct stor_volume *volume, const struct stor_detach_req *req,
+                 struct stor_err *err)
+{
+	if (strcmp(req->token, TOKEN) != 0)
+		return host->fail(err, STOR_FAILED, 0, "ploop: unknown token \"%s\"", req->token);
+	return settle(volume, err);
 }
 
 /* What is thrown away needs no write of dirty blocks: shut down, the filesystem forgets them. */

@@ -139,6 +139,10 @@ static struct stor_backend ploop_backend = {
 	.release = ploop_release,
 	.info = ploop_info,
 	.destroy = ploop_destroy,
+	.clone = ploop_clone,
+	.resize = ploop_resize,
+	.check = ploop_check,
+	.compact = ploop_compact,
 };
 
 STOR_REGISTER_BACKEND(ploop_backend)

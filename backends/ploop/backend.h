@@ -56,4 +56,8 @@ int ploop_check(const struct stor_volume *volume, const struct stor_check_req *r
 int ploop_compact(const struct stor_volume *volume, struct stor_compact_req *req,
                   struct stor_err *err);
 
+/* End an attachment that was made within a callback: its mark is taken back when this returns. */
+int ploop_end_attachment(const struct stor_volume *volume, struct stor_attachment *attachment,
+                         struct stor_err *err);
+
 #endif

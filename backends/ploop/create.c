@@ -23,7 +23,7 @@
 #define MIB (UINT64_C(1) << 20)
 #define DEFAULT_BYTES (UINT64_C(10) << 30)
 /* Of layouts that take their space at once. */
-#define DEFAULT_FULL_BYTES (UINT64_C(1) << 30)
+#define DEFAULT_FULL_BYTES (UINT64_C(512) << 20)
 #define SMALLEST_BYTES (16 * MIB)
 
 struct plan {
@@ -157,7 +157,11 @@ static int make_raw(const struct plan *plan, struct stor_err *err)
 	blockdev_close(disk);
 	if (r || plan->is_ephemeral)
 		return r;
-	r = file->ops->sync(file);
+	/* `ploop` wants clusters to be written, or not, as wholes. */
+	r = file->ops->seal(file, 0, plan->size_bytes,
+	                    (uint64_t)plan->cluster_sectors * PLOOP_SECTOR);
+	if (!r)
+		r = file->ops->sync(file);
 	return r ? host->fail(err, STOR_FAILED, -r, "ploop: sync " PLOOP_BASE_NAME) : 0;
 }
 
@@ -210,7 +214,7 @@ static int describe(const struct plan *plan, struct stor_err *err)
 	                          plan->layout == PLOOP_RAW) < 0)
 		return host->fail(err, STOR_FAILED, ENOMEM, "ploop: describe the disk");
 	descriptor.is_preallocated = plan->layout == PLOOP_PREALLOCATED;
-	return ploop_descriptor_store(plan->dir, &descriptor, err);
+	return ploop_volume_describe(plan->dir, &descriptor, !plan->is_ephemeral, err);
 }
 
 int ploop_create(const struct stor_volume *volume, const struct stor_create_req *req,

@@ -149,6 +149,9 @@ static int real_seal(struct ploop_file *file, uint64_t offset, uint64_t length, 
 	/* What was written and waits in the page cache counts as a hole until it is on its way. */
 	if (fdatasync(file->fd))
 		return -errno;
+	/* What was read and is in the page cache counts as data, though no block of it was written.
+	 */
+	posix_fadvise(file->fd, (off_t)offset, (off_t)length, POSIX_FADV_DONTNEED);
 	while (at < end) {
 		off_t hole = lseek(file->fd, (off_t)at, SEEK_HOLE), data;
 		uint64_t stop;

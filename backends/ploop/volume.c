@@ -33,13 +33,16 @@ static int lock_descriptor(struct ploop_volume *pv, unsigned flags, uint32_t wai
                            struct stor_err *err)
 {
 	int operation = flags & PLOOP_VOLUME_EXCLUSIVE ? LOCK_EX : LOCK_SH;
+	int mode = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 
 	if (faccessat(pv->dir_fd, PLOOP_DESCRIPTOR_NAME, F_OK, 0) < 0)
 		return host->fail(err, errno == ENOENT ? STOR_NOT_FOUND : STOR_FAILED, errno,
 		                  "ploop: %s/" PLOOP_DESCRIPTOR_NAME, pv->path);
-	pv->lock_fd = openat(pv->dir_fd, LOCK_NAME,
-	                     O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-	if (pv->lock_fd < 0 && (errno == EROFS || errno == EACCES))
+	if (!(flags & PLOOP_VOLUME_READS))
+		mode |= O_CREAT;
+	pv->lock_fd = openat(pv->dir_fd, LOCK_NAME, mode, 0600);
+	/* EROFS: nobody else writes there either. */
+	if (pv->lock_fd < 0 && (errno == EROFS || (errno == ENOENT && flags & PLOOP_VOLUME_READS)))
 		return 0;
 	if (pv->lock_fd < 0)
 		return host->fail(err, STOR_FAILED, errno, "ploop: open %s/" LOCK_NAME, pv->path);
@@ -248,6 +251,23 @@ struct ploop_engine *ploop_volume_engine(struct ploop_volume *pv, bool writes, s
 	for (unsigned i = 0; engine && i < pv->count; i++)
 		pv->links[i].file = NULL;
 	return engine;
+}
+
+int ploop_volume_describe(struct ploop_dir *dir, const struct ploop_descriptor *descriptor,
+                          bool is_lasting, struct stor_err *err)
+{
+	cleanup_free char *text = is_lasting ? NULL : ploop_descriptor_format(descriptor);
+	cleanup_ploop_file struct ploop_file *file = NULL, *lock = NULL;
+	int r = dir->ops->open(dir, LOCK_NAME, PLOOP_OPEN_CREATE, &lock);
+
+	if (r)
+		return host->fail(err, STOR_FAILED, -r, "ploop: make " LOCK_NAME);
+	if (is_lasting)
+		return ploop_descriptor_store(dir, descriptor, err);
+	r = text ? dir->ops->open(dir, PLOOP_DESCRIPTOR_NAME, PLOOP_OPEN_CREATE, &file) : -ENOMEM;
+	if (!r)
+		r = file->ops->pwrite(file, text, strlen(text), 0);
+	return r ? host->fail(err, STOR_FAILED, -r, "ploop: write " PLOOP_DESCRIPTOR_NAME) : 0;
 }
 
 /* The claims of the filesystem there, by way of a file in memory. */

@@ -40,7 +40,8 @@ struct ploop_volume {
 	}
 
 #define PLOOP_VOLUME_EXCLUSIVE 1u /* nobody has it attached, or else STOR_BUSY */
-#define PLOOP_VOLUME_UNLOCKED 2u  /* to look only */
+#define PLOOP_VOLUME_UNLOCKED 2u  /* to look only: take no locks */
+#define PLOOP_VOLUME_READS 4u     /* lock, but make no lock file where there is none */
 
 /* Open the directory, lock it, and read the descriptor. 0, or -1 with err filled and nothing to
  * close. wait_ms: how long to wait for the lock. */
@@ -71,6 +72,10 @@ struct ploop_open_params ploop_volume_params(const struct ploop_volume *pv, bool
 /* An engine on the opened chain, whose files it takes over; NULL with err filled. */
 struct ploop_engine *ploop_volume_engine(struct ploop_volume *pv, bool writes,
                                          struct stor_err *err);
+
+/* Write a new volume's descriptor, and its lock file; is_lasting: durably. */
+int ploop_volume_describe(struct ploop_dir *dir, const struct ploop_descriptor *descriptor,
+                          bool is_lasting, struct stor_err *err);
 
 /* Where the filesystem lies on the disk. */
 struct ploop_extent {
