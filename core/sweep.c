@@ -145,6 +145,62 @@ static void sweep_names(struct sweep *sweep)
 	}
 }
 
+/* The volume that a user's record names; also a container's own, which has its container's id. */
+static int find_used(struct store *store, const char *name, struct volume *volume,
+                     struct stor_err *err)
+{
+	cleanup_free char *dir = xasprintf("volumes/%s", name);
+	cleanup_record struct record record = RECORD_INIT;
+
+	if (strchr(name, '/') || faccessat(store->fd, dir, F_OK, 0) == 0)
+		return volume_find(store, name, NULL, NULL, volume, err);
+	if (container_load(store, name, &record, err) < 0)
+		return -1;
+	return volume_of_container(store, name, &record, volume, err);
+}
+
+/* What a dead process's token names is ended by its backend. Where the volume is not found any
+ * more, nobody is left to ask; only the thorough sweep forgets the token then. */
+static void sweep_token(struct sweep *sweep, const char *path, const struct record *record)
+{
+	const char *name = record_get(record, "volume");
+	cleanup_volume struct volume volume = VOLUME_INIT;
+	struct stor_err failure = STOR_ERR_INIT;
+
+	report(sweep, "volume's user", name, "its stor process is dead");
+	if (sweep->opts->dry_run)
+		return;
+	if (find_used(sweep->store, name, &volume, &failure) < 0) {
+		if (failure.status == STOR_NOT_FOUND && sweep->opts->is_thorough)
+			unlinkat(sweep->store->state_fd, path, 0);
+		return;
+	}
+	if (volume_end_dead_users(sweep->store, &volume, &failure) < 0)
+		keep_failure(sweep, &failure);
+}
+
+static void sweep_tokens(struct sweep *sweep)
+{
+	struct store *store = sweep->store;
+	cleanup_strv struct strv files = STRV_INIT;
+	struct stor_err failure = STOR_ERR_INIT;
+
+	if (store_list_dead(store, store->state_fd, "users", sweep->opts->is_thorough, &files,
+	                    &failure) < 0)
+		keep_failure(sweep, &failure);
+	for (size_t i = 0; i < files.count; i++) {
+		cleanup_free char *path = xasprintf("users/%s", files.items[i]);
+		cleanup_record struct record record = RECORD_INIT;
+		struct store_mark mark;
+
+		err_clear(&failure);
+		if (store_mark_parse(files.items[i], &mark) && mark.pid &&
+		    record_load(&record, store->state_fd, path, &failure) == 0 &&
+		    record_get(&record, "token") && record_get(&record, "volume"))
+			sweep_token(sweep, path, &record);
+	}
+}
+
 int store_collect(struct store *store, const struct sweep_opts *opts, struct stor_err *err)
 {
 	struct stor_err last = STOR_ERR_INIT, failure = STOR_ERR_INIT;
@@ -159,6 +215,7 @@ int store_collect(struct store *store, const struct sweep_opts *opts, struct sto
 	sweep_temp(&sweep);
 	if (volume_users_sweep(store, opts, &failure) < 0)
 		keep_failure(&sweep, &failure);
+	sweep_tokens(&sweep);
 	if (opts->is_thorough || store->is_state_new) {
 		sweep_containers(&sweep);
 		sweep_names(&sweep);

@@ -57,8 +57,8 @@ char *volume_user_path(struct store *store, const struct volume *volume, uint64_
 /* Is this mount still there? dir: where it was put. */
 bool volume_mount_exists(uint64_t mount_id, const char *dir);
 
-/* Remove records of dead users whose volume nobody asks for any more, and of mounts that are gone;
- * what has a token stays for the volume's next user. For sweep.c. */
+/* Remove records of dead users whose volume nobody asks for any more, and of mounts that are gone,
+ * but for those that have a token. For sweep.c. */
 int volume_users_sweep(struct store *store, const struct sweep_opts *opts, struct stor_err *err);
 
 #endif

@@ -162,6 +162,8 @@ int ploop_detach(const struct stor_volume *volume, const struct stor_detach_req 
 {
 	if (strcmp(req->token, TOKEN) != 0)
 		return host->fail(err, STOR_FAILED, 0, "ploop: unknown token \"%s\"", req->token);
+	if (access(volume->path, F_OK) < 0 && errno == ENOENT)
+		return 0;
 	return settle(volume, err);
 }
 
