@@ -17,6 +17,7 @@
 
 #include <stor/util.h>
 
+#include "core/backend.h"
 #include "core/base/fs.h"
 #include "core/base/log.h"
 
@@ -188,11 +189,14 @@ int store_open(struct store *store, struct stor_err *err)
 		store_close(store);
 		return -1;
 	}
+	host_set_store(store->fd);
 	return 0;
 }
 
 void store_close(struct store *store)
 {
+	if (store->fd >= 0)
+		host_set_store(-1);
 	close_fd(&store->fd);
 	close_fd(&store->state_fd);
 }

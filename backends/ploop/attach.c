@@ -16,6 +16,7 @@
 #include "common/loopdev.h"
 #include "ploop/backend.h"
 #include "ploop/direct.h"
+#include "ploop/server.h"
 #include "ploop/volume.h"
 
 /* ext4 and xfs share the request, each under a name of its own that no header of linux/ has. */
@@ -34,6 +35,7 @@ struct attach {
 	const struct stor_attach_req *req;
 	struct ploop_volume pv;
 	bool read_only;
+	const char *guid; /* of the state; NULL: the live one */
 };
 
 static int attach_direct(struct attach *a, uint64_t offset, uint64_t size,
@@ -78,6 +80,51 @@ static int attach_direct(struct attach *a, uint64_t offset, uint64_t size,
 	return 0;
 }
 
+/* Looks at the disk through an engine of its own, which writes nothing: what a writer left behind
+ * is read as well as it is recovered. */
+static int find_in_chain(struct attach *a, struct ploop_extent *extent, struct stor_err *err)
+{
+	cleanup_ploop_volume struct ploop_volume look = PLOOP_VOLUME_INIT;
+	struct ploop_engine *engine;
+	int r;
+
+	if (ploop_volume_open(a->volume, PLOOP_VOLUME_UNLOCKED, 0, &look, err) ||
+	    ploop_volume_open_chain(&look, a->guid, false, 0, err))
+		return -1;
+	engine = ploop_volume_engine(&look, false, err);
+	if (!engine)
+		return -1;
+	r = ploop_find_filesystem(ploop_engine_blockdev(engine), a->pv.path, extent, err);
+	ploop_engine_abandon(engine);
+	return r;
+}
+
+static int attach_engine(struct attach *a, struct stor_attachment *attachment, struct stor_err *err)
+{
+	const struct stor_value *values = a->volume->values;
+	struct ploop_open_params open = ploop_volume_params(&a->pv, !a->read_only);
+	struct ploop_server_params params = { .open = &open, .read_only = a->read_only };
+	struct ploop_extent extent;
+	char name[PATH_MAX];
+	int r;
+
+	if (find_in_chain(a, &extent, err))
+		return -1;
+	snprintf(name, sizeof(name), "stor-ploop %.4000s", a->volume->path);
+	params.name = name;
+	params.direct_io = values[PLOOP_PARAM_DIRECT_IO].number != PLOOP_DIRECT_IO_NO;
+	params.block_bytes = extent.block_bytes;
+	params.offset_bytes = extent.offset_bytes;
+	params.size_bytes = extent.size_bytes;
+	r = ploop_server_attach(&params, attachment, err);
+	/* Taken over, also on failure. */
+	for (unsigned i = 0; i < a->pv.count; i++)
+		a->pv.links[i].file = NULL;
+	if (!r && values[PLOOP_PARAM_DISCARD].number && !a->read_only)
+		attachment->flags |= STOR_ATTACHED_DISCARD;
+	return r;
+}
+
 static int refuse_kernel(struct stor_err *err)
 {
 	host->fail(err, STOR_UNSUPPORTED, 0, "ploop: this kernel has no ploop driver");
@@ -104,7 +151,7 @@ static int choose_and_attach(struct attach *a, struct stor_attachment *attachmen
 		host->hint(err, "volumes made with layout=preallocated can be attached so");
 		return -1;
 	}
-	return host->fail(err, STOR_UNSUPPORTED, 0, "ploop: %s: not yet", a->pv.path);
+	return attach_engine(a, attachment, err);
 }
 
 int ploop_attach(const struct stor_volume *volume, const struct stor_attach_req *req,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-$(eval $(call define-backend,ploop,$(wildcard backends/ploop/*.c),ext2fs com_err expat))
+$(eval $(call define-backend,ploop,$(wildcard backends/ploop/*.c),ext2fs com_err expat liburing))
 
 # The engine, as an archive that tests link, and once more with bugs that tests put back on purpose.
 ploop-src := $(wildcard backends/ploop/*.c)

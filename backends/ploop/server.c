@@ -66,6 +66,8 @@ static int make_device(const struct ploop_server_params *params, const struct ex
 		.read_only = params->read_only,
 		.io = params->direct_io ? LOOPDEV_DIRECT : LOOPDEV_BUFFERED,
 		.block_bytes = params->block_bytes,
+		.offset_bytes = params->offset_bytes,
+		.size_bytes = params->size_bytes,
 	};
 	struct ploop_control_answer answer;
 	cleanup_close int file_fd = -1;

@@ -17,6 +17,8 @@ struct ploop_server_params {
 	bool read_only;
 	bool direct_io;       /* of the loop device; the image files are as they were opened */
 	uint32_t block_bytes; /* logical block size of the device; 0: 512 */
+	/* The part of the disk that the device is; size 0: to its end. */
+	uint64_t offset_bytes, size_bytes;
 };
 
 /*
