@@ -126,8 +126,10 @@ static int check_callbacks(const struct backend *b, struct stor_err *err)
 		              "and some are missing");
 	if (ops->merge && !snapshots)
 		return refuse(b, err, "it has merge without snapshots");
-	if (ops->flags & ~STOR_BACKEND_SIZED)
+	if (ops->flags & ~(STOR_BACKEND_SIZED | STOR_BACKEND_DELTAS))
 		return refuse(b, err, "it has flags that this stor does not know");
+	if (ops->flags & STOR_BACKEND_DELTAS && !ops->clone)
+		return refuse(b, err, "its flags promise delta clones, and it has no clone");
 	if (!ops->send != !ops->receive)
 		return refuse(b, err, "send and receive go together, and one is missing");
 	return 0;

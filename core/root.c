@@ -21,9 +21,18 @@
 #include "core/golden.h"
 #include "core/volume.h"
 
-enum clone_choice { CLONE_AUTO, CLONE_OVERLAY, CLONE_REFLINK, CLONE_COPY };
+enum clone_choice { CLONE_AUTO, CLONE_OVERLAY, CLONE_DELTA, CLONE_REFLINK, CLONE_COPY };
+#define CLONE_CHOICES 5
 
-static const char *const clone_names[] = { "auto", "overlay", "reflink", "copy" };
+static const char *const clone_names[CLONE_CHOICES] = { "auto", "overlay", "delta", "reflink",
+	                                                "copy" };
+
+/* As the backend is asked for it; an overlay is core's own. */
+static const enum stor_clone_mode clone_modes[CLONE_CHOICES] = {
+	[CLONE_DELTA] = STOR_CLONE_DELTA,
+	[CLONE_REFLINK] = STOR_CLONE_REFLINK,
+	[CLONE_COPY] = STOR_CLONE_COPY,
+};
 
 const char *root_backend_name(const char *asked)
 {
@@ -47,28 +56,35 @@ static int split_params(const struct strv *given, struct strv *rest, enum clone_
 			strv_add(rest, item);
 			continue;
 		}
-		while (n < 4 && strcmp(value, clone_names[n]) != 0)
+		while (n < CLONE_CHOICES && strcmp(value, clone_names[n]) != 0)
 			n++;
-		if (n == 4)
-			return opts_fail_value("-o clone", value, "auto, overlay, reflink or copy",
-			                       err);
+		if (n == CLONE_CHOICES)
+			return opts_fail_value("-o clone", value,
+			                       "auto, overlay, delta, reflink or copy", err);
 		*choice = (enum clone_choice)n;
 	}
 	return 0;
 }
 
 /*
- * What auto means: sharing blocks is the cheapest where the volume is an image in a file, and the
- * store can do it. For a tree of files it would take a call per file, and an overlay takes none.
+ * What auto means: a delta where the backend's own format has them, for then every read and write
+ * meets that format; else sharing blocks where the volume is an image in a file, and the store can
+ * do it. For a tree of files it would take a call per file, and an overlay takes none.
  */
+static enum clone_choice cheapest_clone(struct store *store, const struct backend *backend)
+{
+	if (!backend_can(backend, clone))
+		return CLONE_OVERLAY;
+	if (backend->ops.flags & STOR_BACKEND_DELTAS)
+		return CLONE_DELTA;
+	return backend->ops.fs_types && golden_can_reflink(store) ? CLONE_REFLINK : CLONE_OVERLAY;
+}
+
 static int choose_clone(struct store *store, const struct backend *backend,
                         enum clone_choice *choice, struct stor_err *err)
 {
 	if (*choice == CLONE_AUTO)
-		*choice = backend_can(backend, clone) && backend->ops.fs_types &&
-		                          golden_can_reflink(store)
-		                  ? CLONE_REFLINK
-		                  : CLONE_OVERLAY;
+		*choice = cheapest_clone(store, backend);
 	if (*choice != CLONE_OVERLAY && !backend_can(backend, clone)) {
 		err_fail(err, STOR_UNSUPPORTED, 0, "backend \"%s\" cannot clone volumes",
 		         backend->ops.name);
@@ -200,8 +216,7 @@ static int prepare_clone(struct store *store, const char *id, const struct root_
 {
 	cleanup_volume struct volume golden = root->base_volume;
 	struct stor_clone_req req = { .source = &golden.ref,
-		                      .mode = choice == CLONE_REFLINK ? STOR_CLONE_REFLINK
-		                                                      : STOR_CLONE_COPY,
+		                      .mode = clone_modes[choice],
 		                      .flags = opts->is_throwaway ? STOR_CREATE_EPHEMERAL : 0 };
 
 	root->base_volume = (struct volume)VOLUME_INIT;
@@ -237,8 +252,8 @@ static int prepare_from_image(struct store *store, const char *id, const struct 
 	root->clone_mode = clone_names[choice];
 	record_set(record, "volume.clone", root->clone_mode);
 	record_set(record, "volume.image-id", image.id);
-	/* Only an overlay needs its golden volume for as long as it lives. */
-	if (choice == CLONE_OVERLAY)
+	/* These need their golden volume for as long as they live. */
+	if (choice == CLONE_OVERLAY || choice == CLONE_DELTA)
 		record_set(record, "volume.golden", root->base_volume.name);
 	params_save(&root->base_volume.params, backend, record);
 	return choice == CLONE_OVERLAY

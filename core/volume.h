@@ -175,7 +175,7 @@ struct root {
 	bool is_overlay;
 	struct volume base_volume, upper_volume;
 	struct attached base, upper;
-	const char *clone_mode; /* "overlay", "reflink", "copy", "in place": for inspect */
+	const char *clone_mode; /* "overlay", "delta", "reflink", "copy", "in place": for inspect */
 	bool is_ephemeral;
 };
 

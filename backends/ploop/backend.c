@@ -131,6 +131,7 @@ static struct stor_backend ploop_backend = {
 	.summary = "ext4 in a ploop disk of OpenVZ's format, without its kernel",
 	.params = ploop_params,
 	.fs_types = "ext4",
+	.flags = STOR_BACKEND_DELTAS,
 	.load = host_load,
 	.probe = ploop_probe,
 	.create = ploop_create,

@@ -380,6 +380,9 @@ struct stor_host {
 
 /* Takes a size though fs_types is NULL: a quota on files, which resize() changes. */
 #define STOR_BACKEND_SIZED 1u
+/* clone() can make a STOR_CLONE_DELTA, at once whatever the source's size: containers get such
+ * clones of their image's golden volume. */
+#define STOR_BACKEND_DELTAS 2u
 
 /*
  * Callbacks marked Required must be there. Each other one may be absent, and then stor does what
