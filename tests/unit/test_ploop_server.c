@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The engine export: an image served as a block device, used as one, asked while it is used, and
+ * ended in every way. What would hang is killed by a guard, and fails. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <stor/util.h>
+
+#include "common/host.h"
+#include "core/fsmount.h"
+#include "core/host.h"
+#include "ploop/client.h"
+#include "ploop/image.h"
+#include "ploop/server.h"
+#include "tests/unit/fake_host.h"
+#include "tests/unit/scratch.h"
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define MIB (UINT64_C(1) << 20)
+#define SIZE (256 * MIB)
+#define CLUSTER (256 * 1024u)
+#define GUARD_MS 60000
+#define END_MS 10000
+
+/* One attached image. */
+struct served {
+	struct stor_attachment attachment;
+	char device[32];
+	pid_t watcher, server;
+	int guard_fd; /* closed: the guard may go */
+	pid_t guard;
+};
+
+static struct ploop_dir *image_dir;
+static struct stor_host services;
+
+static int setup(void **state)
+{
+	const struct scratch *scratch;
+	struct stor_err err = STOR_ERR_INIT;
+
+	scratch_setup(state);
+	scratch = *state;
+	services = *fake_host_load();
+	services.spawn_server = host_spawn_server;
+	host_load(&services, &err);
+	image_dir = ploop_dir_open_fd(scratch->fd);
+	assert_non_null(image_dir);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	ploop_dir_close(image_dir);
+	return scratch_teardown(state);
+}
+
+static void make_image(const char *name)
+{
+	struct stor_err err = STOR_ERR_INIT;
+
+	if (ploop_image_create(image_dir, name, 2, CLUSTER / 512, SIZE / 512, &err))
+		fail_msg("%s", err.text);
+}
+
+/* 0 or a negative errno value. */
+static int open_image(const char *name, unsigned flags, struct ploop_link *link)
+{
+	*link = (struct ploop_link){ .name = name };
+	return image_dir->ops->open(image_dir, name, flags | PLOOP_OPEN_DIRECT | PLOOP_OPEN_LOCK,
+	                            &link->file);
+}
+
+static uint32_t mark_of(const struct scratch *scratch, const char *name)
+{
+	cleanup_close int fd = openat(scratch->fd, name, O_RDONLY | O_CLOEXEC);
+	uint32_t mark;
+
+	assert_int_equal(pread(fd, &mark, sizeof(mark), 44), sizeof(mark));
+	return mark;
+}
+
+static pid_t number_of(const char *command, ...)
+{
+	char line[128] = "";
+	va_list args;
+	FILE *out;
+
+	va_start(args, command);
+	vsnprintf(line, sizeof(line), command, args);
+	va_end(args);
+	out = popen(line, "re");
+	assert_non_null(out);
+	line[0] = '\0';
+	if (!fgets(line, sizeof(line), out))
+		line[0] = '\0';
+	pclose(out);
+	return atoi(line);
+}
+
+/* A process that ends a test that hangs: kills its server, so that the kernel lets go, and it. */
+static void start_guard(struct served *served)
+{
+	int ends[2];
+	struct pollfd gone;
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	served->guard = fork();
+	assert_true(served->guard >= 0);
+	if (!served->guard) {
+		pid_t test = getppid();
+
+		/* Nothing of the test's may be kept alive here. */
+		for (int fd = 3; fd < 256; fd++)
+			if (fd != ends[0])
+				close(fd);
+		gone = (struct pollfd){ .fd = ends[0], .events = POLLIN };
+		if (!poll(&gone, 1, GUARD_MS)) {
+			fprintf(stderr, "guard: the test hangs: its server is killed\n");
+			kill(served->server, SIGKILL);
+			kill(test, SIGKILL);
+		}
+		_exit(0);
+	}
+	close(ends[0]);
+	served->guard_fd = ends[1];
+}
+
+static void must_serve(struct served *served, const struct ploop_link *links, unsigned count,
+                       bool read_only)
+{
+	struct ploop_open_params open = {
+		.links = links, .count = count, .writable = !read_only, .recover = true
+	};
+	struct ploop_server_params params = { .name = "stor-ploop unit test",
+		                              .open = &open,
+		                              .read_only = read_only,
+		                              .direct_io = true,
+		                              .block_bytes = 512 };
+	struct stor_err err = STOR_ERR_INIT;
+	char link[64];
+	ssize_t n;
+
+	*served = (struct served){ .attachment = { .fd = -1 }, .guard_fd = -1 };
+	if (ploop_server_attach(&params, &served->attachment, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(served->attachment.kind, STOR_ATTACHED_BLOCK);
+	assert_string_equal(served->attachment.how, "engine");
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", served->attachment.fd);
+	n = readlink(link, served->device, sizeof(served->device) - 1);
+	assert_true(n > 0);
+	served->device[n] = '\0';
+	served->watcher = number_of("sed -n 's/^Pid:[^0-9]*//p' /proc/%d/fdinfo/%d", getpid(),
+	                            served->attachment.server_pidfd);
+	served->server = number_of("pgrep -P %d", served->watcher);
+	assert_true(served->server > 1);
+	start_guard(served);
+}
+
+static void serve_one(struct served *served, const char *name, bool read_only)
+{
+	struct ploop_link link;
+
+	assert_int_equal(open_image(name, read_only ? 0 : PLOOP_OPEN_WRITE, &link), 0);
+	must_serve(served, &link, 1, read_only);
+}
+
+/* The last user has gone: both processes end, and the device is free. */
+static void must_end(struct served *served)
+{
+	struct pollfd ended = { .fd = served->attachment.server_pidfd, .events = POLLIN };
+
+	close_fd(&served->attachment.fd);
+	close_fd(&served->attachment.control_fd);
+	assert_int_equal(poll(&ended, 1, END_MS), 1);
+	close_fd(&served->attachment.server_pidfd);
+	fake_host_sh("! kill -0 %d 2>/dev/null && ! kill -0 %d 2>/dev/null", served->server,
+	             served->watcher);
+	/* Unbinding is the kernel's, a moment later. */
+	fake_host_sh("for i in $(seq 200); do losetup %s >/dev/null 2>&1 || exit 0; "
+	             "sleep 0.01; done; exit 1",
+	             served->device);
+	close_fd(&served->guard_fd);
+	waitpid(served->guard, NULL, 0);
+}
+
+static void mkfs(const struct served *served)
+{
+	fake_host_sh("timeout 30 mke2fs -q -F -t ext4 -b 4096 -E nodiscard %s", served->device);
+}
+
+/* Mounts it at mnt; the mount then keeps the device. */
+static void must_mount(const struct scratch *scratch, struct served *served)
+{
+	struct fsmount_opts opts = { .fs_type = "ext4", .userns_fd = -1 };
+	struct stor_err err = STOR_ERR_INIT;
+	cleanup_close int mount_fd = fsmount_block(served->attachment.fd, &opts, NULL, &err);
+
+	if (mount_fd < 0)
+		fail_msg("%s", err.text);
+	scratch_mountinfo(scratch, mount_fd);
+	close_fd(&served->attachment.fd);
+}
+
+static uint64_t allocated(const struct served *served)
+{
+	struct stor_err err = STOR_ERR_INIT;
+	struct ploop_usage usage;
+
+	if (ploop_client_usage(served->attachment.control_fd, &usage, &err))
+		fail_msg("%s", err.text);
+	return usage.allocated_bytes;
+}
+
+static void a_filesystem_lives_on_it(void **state)
+{
+	const struct scratch *scratch = *state;
+	uint64_t full, trimmed;
+	struct served served;
+
+	make_image("disk");
+	serve_one(&served, "disk", false);
+	assert_true(mark_of(scratch, "disk") == PLOOP_MARK_IN_USE);
+	mkfs(&served);
+	must_mount(scratch, &served);
+	/* Nothing of it stands in a table of mounts. */
+	fake_host_sh("! grep -q ' - fuse[^ ]* stor ' /proc/self/mountinfo /proc/1/mountinfo");
+	fake_host_sh("cd %s/mnt && timeout 50 fio --name=x --filename=data --size=48M --bs=4k "
+	             "--bsrange=4k-256k --rw=randwrite --iodepth=32 --ioengine=libaio --direct=1 "
+	             "--verify=crc32c --verify_fatal=1 --fsync=500 >../fio 2>&1 || "
+	             "{ cat ../fio; exit 1; }",
+	             scratch->dir);
+	fake_host_sh("cd %s && md5sum mnt/data >sum", scratch->dir);
+	fake_host_sh("cd %s/mnt && head -c 64M /dev/urandom >more && sync -f . && rm more && "
+	             "sync -f .",
+	             scratch->dir);
+	full = allocated(&served);
+	fake_host_sh("timeout 30 fstrim %s/mnt", scratch->dir);
+	trimmed = allocated(&served);
+	if (full < 110 * MIB || trimmed > full - 56 * MIB)
+		fail_msg("allocated: %llu, after the trim %llu", (unsigned long long)full,
+		         (unsigned long long)trimmed);
+	scratch_unmount(scratch);
+	must_end(&served);
+	assert_true(mark_of(scratch, "disk") == PLOOP_MARK_CLOSED);
+
+	serve_one(&served, "disk", true);
+	fake_host_sh("timeout 30 e2fsck -fn %s >/dev/null 2>&1", served.device);
+	must_end(&served);
+	serve_one(&served, "disk", false);
+	must_mount(scratch, &served);
+	fake_host_sh("cd %s && md5sum -c --quiet sum", scratch->dir);
+	scratch_unmount(scratch);
+	must_end(&served);
+}
+
+static void zeros_are_zeros(void **state)
+{
+	struct served served;
+
+	(void)state;
+	make_image("disk");
+	serve_one(&served, "disk", false);
+	/* Writes, holes that end within clusters, and what remains between. */
+	fake_host_sh("d=%s && exp=$(mktemp) && truncate -s 8M $exp && "
+	             "head -c 8M /dev/urandom | tee $exp | dd of=$d bs=1M oflag=direct "
+	             "iflag=fullblock 2>/dev/null && "
+	             "for r in '4096 8192' '262144 524288' '1000448 2097152'; do set -- $r; "
+	             "blkdiscard -z -o $1 -l $2 $d && fallocate -p -o $1 -l $2 $exp; done && "
+	             "blkdiscard -o 4194304 -l 1048576 $d && "
+	             "fallocate -p -o 4194304 -l 1048576 $exp && "
+	             "dd if=$d bs=1M count=8 iflag=direct 2>/dev/null | cmp - $exp && rm $exp",
+	             served.device);
+	must_end(&served);
+}
+
+static void it_is_locked_while_it_is_served(void **state)
+{
+	const struct scratch *scratch = *state;
+	struct ploop_link link;
+	struct served served;
+
+	make_image("disk");
+	serve_one(&served, "disk", false);
+	assert_int_equal(open_image("disk", PLOOP_OPEN_WRITE, &link), -EWOULDBLOCK);
+	assert_int_equal(open_image("disk", 0, &link), -EWOULDBLOCK);
+	must_end(&served);
+	serve_one(&served, "disk", true);
+	assert_int_equal(open_image("disk", PLOOP_OPEN_WRITE, &link), -EWOULDBLOCK);
+	assert_int_equal(open_image("disk", 0, &link), 0);
+	ploop_file_close(link.file);
+	fake_host_sh("! dd if=/dev/zero of=%s count=1 2>/dev/null", served.device);
+	assert_true(mark_of(scratch, "disk") == PLOOP_MARK_CLOSED);
+	must_end(&served);
+}
+
+/* fio under way on the mounted filesystem; returns its shell's process number. */
+static pid_t start_load(const struct scratch *scratch)
+{
+	char command[512];
+	pid_t pid;
+
+	snprintf(command, sizeof(command),
+	         "cd %s/mnt && exec timeout 40 fio --name=x --filename=load --size=32M --bs=4k "
+	         "--rw=randrw --iodepth=32 --ioengine=libaio --direct=1 --time_based "
+	         "--runtime=30 >../fio 2>&1",
+	         scratch->dir);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		execl("/bin/sh", "sh", "-c", command, NULL);
+		_exit(127);
+	}
+	fake_host_sh("for i in $(seq 400); do test -s %s/mnt/load && exit 0; sleep 0.02; done; "
+	             "exit 1",
+	             scratch->dir);
+	fake_host_sh("sleep 0.5");
+	return pid;
+}
+
+static void kill_under_load(const struct scratch *scratch, bool kills_watcher)
+{
+	struct served served;
+	int status = 0;
+	pid_t load;
+
+	serve_one(&served, "disk", false);
+	mkfs(&served);
+	must_mount(scratch, &served);
+	fake_host_sh("cp /bin/sh %s/mnt/kept && sync -f %s/mnt", scratch->dir, scratch->dir);
+	load = start_load(scratch);
+	assert_int_equal(kill(kills_watcher ? served.watcher : served.server, SIGKILL), 0);
+	assert_int_equal(waitpid(load, &status, 0), load);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) && WEXITSTATUS(status) != 124);
+	fake_host_sh("grep -q 'Input/output error\\|error=5' %s/fio || { cat %s/fio; exit 1; }",
+	             scratch->dir, scratch->dir);
+	scratch_unmount(scratch);
+	must_end(&served);
+	assert_true(mark_of(scratch, "disk") == PLOOP_MARK_IN_USE);
+	/* It opens by itself, and what was synced is there. */
+	serve_one(&served, "disk", false);
+	must_mount(scratch, &served);
+	fake_host_sh("cmp /bin/sh %s/mnt/kept", scratch->dir);
+	scratch_unmount(scratch);
+	fake_host_sh("timeout 30 e2fsck -fn %s >/dev/null 2>&1 || true", served.device);
+	must_end(&served);
+	assert_true(mark_of(scratch, "disk") == PLOOP_MARK_CLOSED);
+}
+
+static void killed_under_load_it_leaves_nothing(void **state)
+{
+	make_image("disk");
+	kill_under_load(*state, false);
+}
+
+static void killed_with_its_watcher_it_leaves_nothing(void **state)
+{
+	make_image("disk");
+	kill_under_load(*state, true);
+}
+
+static void stopped_it_goes_on(void **state)
+{
+	struct served served;
+
+	(void)state;
+	make_image("disk");
+	serve_one(&served, "disk", false);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(kill(served.server, SIGSTOP), 0);
+		fake_host_sh("timeout 10 dd if=/dev/zero of=%s bs=1M count=1 oflag=direct "
+		             "2>/dev/null",
+		             served.device);
+	}
+	/* Nor does it end when it is asked to. */
+	assert_int_equal(kill(served.server, SIGTERM), 0);
+	fake_host_sh("timeout 10 dd if=%s of=/dev/null bs=1M count=1 iflag=direct 2>/dev/null",
+	             served.device);
+	assert_int_equal(kill(served.server, SIGSTOP), 0);
+	must_end(&served);
+}
+
+static void it_changes_while_it_is_used(void **state)
+{
+	const struct scratch *scratch = *state;
+	struct stor_err err = STOR_ERR_INIT;
+	struct ploop_link links[2];
+	struct served served;
+	cleanup_close int root_fd = -1;
+	uint64_t freed = 0;
+	struct statfs fs;
+	int status;
+	pid_t load;
+
+	make_image("disk");
+	make_image("top");
+	serve_one(&served, "disk", false);
+	mkfs(&served);
+	must_mount(scratch, &served);
+	root_fd = openat(scratch->fd, "mnt", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fake_host_sh("head -c 20M /dev/urandom >%s/mnt/old && head -c 8M /dev/urandom >%s/mnt/kept "
+	             "&& cd %s && sync -f mnt && md5sum mnt/kept >sum && rm mnt/old && fstrim mnt",
+	             scratch->dir, scratch->dir, scratch->dir);
+	load = start_load(scratch);
+	if (ploop_client_compact(served.attachment.control_fd, &freed, &err))
+		fail_msg("%s", err.text);
+	assert_true(freed >= 15 * MIB);
+	assert_int_equal(open_image("top", PLOOP_OPEN_WRITE, &links[1]), 0);
+	if (ploop_client_push(served.attachment.control_fd, links[1].file->fd, "top", &err))
+		fail_msg("%s", err.text);
+	ploop_file_close(links[1].file);
+	assert_true(mark_of(scratch, "disk") == PLOOP_MARK_CLOSED);
+	assert_true(mark_of(scratch, "top") == PLOOP_MARK_IN_USE);
+	if (ploop_client_grow(served.attachment.control_fd, root_fd, 2 * SIZE, &err))
+		fail_msg("%s", err.text);
+	fake_host_sh("test $(blockdev --getsize64 %s) -eq %llu", served.device,
+	             (unsigned long long)(2 * SIZE));
+	/* What the last block of the device now holds can be written and read. */
+	fake_host_sh("d=%s && printf x%%4095s | dd of=$d bs=4096 seek=%llu oflag=direct "
+	             "conv=notrunc 2>/dev/null && dd if=$d bs=4096 skip=%llu iflag=direct "
+	             "2>/dev/null | grep -q ^x",
+	             served.device, (unsigned long long)(2 * SIZE / 4096 - 1),
+	             (unsigned long long)(2 * SIZE / 4096 - 1));
+	kill(load, SIGTERM);
+	assert_int_equal(waitpid(load, &status, 0), load);
+	assert_int_equal(fstatfs(root_fd, &fs), 0);
+	close_fd(&root_fd);
+	scratch_unmount(scratch);
+	must_end(&served);
+	assert_true(mark_of(scratch, "top") == PLOOP_MARK_CLOSED);
+
+	assert_int_equal(open_image("disk", 0, &links[0]), 0);
+	assert_int_equal(open_image("top", PLOOP_OPEN_WRITE, &links[1]), 0);
+	must_serve(&served, links, 2, false);
+	fake_host_sh("timeout 30 e2fsck -fn %s >/dev/null 2>&1", served.device);
+	must_mount(scratch, &served);
+	fake_host_sh("cd %s && md5sum -c --quiet sum", scratch->dir);
+	scratch_unmount(scratch);
+	must_end(&served);
+}
+
+static void refusals_say_why(void **state)
+{
+	struct stor_err err = STOR_ERR_INIT;
+	struct served served;
+	struct ploop_usage usage;
+	struct ploop_link link;
+
+	(void)state;
+	make_image("disk");
+	fake_host_sh("head -c 1M /dev/zero >%s/junk", ((const struct scratch *)*state)->dir);
+	serve_one(&served, "disk", false);
+	assert_int_equal(open_image("junk", PLOOP_OPEN_WRITE, &link), 0);
+	assert_int_equal(
+		ploop_client_push(served.attachment.control_fd, link.file->fd, "junk", &err), -1);
+	assert_non_null(strstr(err.text, "\"junk\""));
+	ploop_file_close(link.file);
+	/* It goes on as before. */
+	fake_host_sh("timeout 10 dd if=/dev/zero of=%s bs=1M count=1 oflag=direct 2>/dev/null",
+	             served.device);
+	err_clear(&err);
+	kill(served.server, SIGKILL);
+	fake_host_sh("for i in $(seq 100); do kill -0 %d 2>/dev/null || exit 0; sleep 0.02; done",
+	             served.watcher);
+	assert_int_equal(ploop_client_usage(served.attachment.control_fd, &usage, &err), -1);
+	assert_non_null(strstr(err.text, "server has ended"));
+	must_end(&served);
+}
+
+static uint64_t private_bytes(pid_t pid)
+{
+	return (uint64_t)number_of("awk '/^Private/ {s += $2} END {print s}' /proc/%d/smaps_rollup",
+	                           pid) *
+	       1024;
+}
+
+static void an_idle_server_is_small(void **state)
+{
+	struct served served;
+	uint64_t bytes = 0;
+
+	(void)state;
+	make_image("disk");
+	serve_one(&served, "disk", false);
+	fake_host_sh("timeout 30 dd if=/dev/urandom of=%s bs=4M count=20 2>/dev/null && "
+	             "timeout 30 dd if=%s of=/dev/null bs=4M count=20 2>/dev/null",
+	             served.device, served.device);
+	for (int i = 0; i < 50; i++) {
+		bytes = private_bytes(served.server) + private_bytes(served.watcher);
+		if (bytes <= 4 * MIB)
+			break;
+		fake_host_sh("sleep 0.1");
+	}
+	if (bytes > 4 * MIB)
+		fail_msg("%llu bytes", (unsigned long long)bytes);
+	must_end(&served);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_filesystem_lives_on_it),
+		TEST(zeros_are_zeros),
+		TEST(it_is_locked_while_it_is_served),
+		TEST(killed_under_load_it_leaves_nothing),
+		TEST(killed_with_its_watcher_it_leaves_nothing),
+		TEST(stopped_it_goes_on),
+		TEST(it_changes_while_it_is_used),
+		TEST(refusals_say_why),
+		TEST(an_idle_server_is_small),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
