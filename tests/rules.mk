@@ -30,6 +30,14 @@ $(B)/tests/tools/%: $(B)/obj/tests/tools/%.o $(B)/obj/unit.a $(B)/obj/core.a $(B
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs))
 
+# Two of them run in roots that have no library.
+free-tools := $(B)/tests/tools/calls $(B)/tests/tools/capture
+$(free-tools): $(B)/tests/tools/%: tests/tools/%.c $(B)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(WARN) -O2 -static -nostdlib -ffreestanding -fno-pie -no-pie \
+		-fno-stack-protector -o $@ $<
+
 # Programs that measure.
 bench-src := $(wildcard tests/bench/*.c)
 bench-bin := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(bench-src))

@@ -82,6 +82,10 @@ static const char *usual_hint(int errnum)
 	case EROFS:
 		return "it lies on a read-only filesystem; --store and --state move stor's own "
 		       "folders";
+	case EUCLEAN:
+	case EIO:
+		return "the filesystem, or the disk below it, is damaged: stor volume check looks "
+		       "at a volume, and dmesg has the kernel's reasons";
 	default:
 		return NULL;
 	}

@@ -1,0 +1,217 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What a hostile command or root cannot do: see the threat model in the README.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+run_rm() { run_stor run --rm "$@"; }
+out_is() { same "$(cat "$OUT")" "$1"; }
+# with_root BACKEND COMMAND…: makes the volume root-BACKEND of busybox, and runs the command in its
+# root directory on the host.
+with_root() {
+	local backend=$1
+	shift
+	mkdir -p mounted
+	expect 0 run_stor volume create --backend "$backend" --image busybox "root-$backend"
+	expect 0 run_stor volume mount "root-$backend" mounted
+	(cd mounted && "$@")
+	expect 0 run_stor volume umount "root-$backend"
+}
+# calls RESULTS OPTION… -- CALL…: the test program's answers.
+calls() {
+	local want=$1
+	shift
+	expect 0 run_rm -v "$TOOLS:/tools:ro" "$@"
+	out_is "$want"
+}
+
+test_default_filter() {
+	local b
+	for b in dir loop; do
+		# getpid, clone3, keyctl, bpf, unshare of nothing, one that no kernel has, getpid of x32.
+		calls '39: done
+435: ENOSYS
+250: EPERM
+321: EPERM
+272: EPERM
+9999: ENOSYS
+x32:39: ENOSYS' --backend $b /tools/calls 39 435 250 321 272 9999 x32:39
+	done
+	# As they are without it.
+	calls '435: another error
+250: another error
+272: done' --security-opt seccomp=unconfined /tools/calls 435 250 272
+	# The capability opens the calls that it is for.
+	calls '272: done
+250: EPERM' --cap-add SYS_ADMIN /tools/calls 272 250
+	expect 1 run_rm --security-opt no-new-privileges=false --cap-add SYS_CHROOT unshare -U true
+	err_has 'Operation not permitted'
+}
+
+test_32_bit_calls() {
+	local status=0
+	"$TOOLS/calls" i386:20 >host 2>&1 || status=$?
+	if [ $status != 0 ]; then
+		# This kernel has no such gate, not for a container either.
+		expect $((status)) run_rm -v "$TOOLS:/tools:ro" /tools/calls i386:20
+		out_is 'i386:20: '
+		return
+	fi
+	# getpid, keyctl, bpf, clone3 and one that no kernel has.
+	calls 'i386:20: done
+i386:288: EPERM
+i386:357: EPERM
+i386:435: ENOSYS
+i386:9999: ENOSYS' /tools/calls i386:20 i386:288 i386:357 i386:435 i386:9999
+}
+
+test_profile_of_ones_own() {
+	cat >profile.json <<-'JSON'
+		{ "defaultAction": "SCMP_ACT_ALLOW",
+		  "syscalls": [ { "names": ["getpid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 13 } ] }
+	JSON
+	calls '39: EACCES
+250: another error' --security-opt "seccomp=$T/profile.json" /tools/calls 39 250
+	refused() {
+		printf '%s' "$1" >broken.json
+		expect 125 run_rm --security-opt seccomp=broken.json true
+		err_has "^stor: seccomp profile broken.json: $2"
+		same "$(find "$STOR_STORE/containers" "$STOR_STATE/live" -mindepth 1)" ''
+	}
+	refused '{"defaultAction":' 'not JSON'
+	refused '{}' 'lacks "defaultAction"'
+	refused '{"defaultAction":"SCMP_ACT_PLEASE"}' 'unknown action "SCMP_ACT_PLEASE"'
+	refused '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":"getpid","action":"SCMP_ACT_KILL"}]}' \
+		'wrong type of "names"'
+	refused '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["getpid"],"action":"SCMP_ACT_KILL","args":[{"index":9,"op":"SCMP_CMP_EQ"}]}]}' \
+		'incomplete or wrong "args"'
+	expect 125 run_rm --security-opt seccomp=missing.json true
+	err_has 'seccomp: open missing.json: No such file'
+	# A profile that lets nothing be executed is the user's own will.
+	printf '{"defaultAction":"SCMP_ACT_ERRNO"}' >nothing.json
+	expect 126 run_rm --security-opt seccomp=nothing.json true
+	err_has 'Operation not permitted'
+}
+
+# As CVE-2019-5736: the runtime executes itself in a root whose dynamic linker is hostile.
+attack() {
+	mkdir -p lib64
+	cp "$TOOLS/capture" lib64/ld-linux-x86-64.so.2
+	printf '#!/proc/self/exe\n' >script
+	ln -s /proc/self/exe link
+	cat >attack <<-'SH'
+		echo attacking
+		ls -lL /proc/self/fd/9
+		(echo overwritten >>/proc/self/fd/9) && echo written
+	SH
+	chmod +x script attack
+}
+test_the_runtime_cannot_be_overwritten() {
+	local b command before
+	before=$(sha256sum "$STOR" "$B"/modules/internal/* "$B"/modules/backends/*)
+	for b in dir loop; do
+		with_root $b attack
+		for command in /proc/self/exe /script /link /proc/thread-self/exe; do
+			expect 126 run_rm --root root-$b $command
+			out_lacks 'attacking|written'
+			err_has "cannot execute $command: .*stor itself"
+			expect 125 run_rm --init --root root-$b $command
+			out_lacks 'attacking|written'
+		done
+	done
+	# shellcheck disable=SC2016
+	expect 0 run_rm --init sh -c 'for f in /proc/1/exe /proc/self/exe; do
+		if (echo overwritten >>$f) 2>/dev/null; then echo "written $f"; fi; done; cat /proc/1/exe >/dev/null; true'
+	out_lacks 'written /proc/1'
+	err_has '/proc/1/exe.*Permission denied'
+	same "$(sha256sum "$STOR" "$B"/modules/internal/* "$B"/modules/backends/*)" "$before"
+}
+
+# An image that carries the node of the disk that the host's / lies on, and a harmless one.
+nodes() {
+	local device
+	device=$(stat -c '%Hd %Ld' /)
+	[ -e "/sys/dev/block/${device/ /:}" ] || device='7 0'
+	# shellcheck disable=SC2086 # two words
+	mknod disk b $device
+	mknod zero c 1 5
+	chmod 666 disk zero
+}
+test_nodes_of_an_image_are_dead() {
+	local b
+	for b in dir loop; do
+		with_root $b nodes
+		for node in disk zero; do
+			expect 1 run_rm --root root-$b head -c 1 /$node
+			err_has "$node: Permission denied"
+			expect 1 run_rm --root root-$b --cap-add ALL head -c 1 /$node
+			err_has "$node: Permission denied"
+		done
+		expect 0 run_rm --root root-$b head -c 1 /dev/zero
+	done
+}
+
+test_no_descriptor_gets_in() {
+	local fds
+	mkdir folder
+	for fds in '' --init; do
+		# shellcheck disable=SC2016,SC2086
+		expect 0 bash -c 'exec 3</ 4</etc/passwd 5>folder/file 6<>folder/other 7<folder 8</dev/null 9<&8
+			exec "$@"' bash "$STOR" run --rm $fds sh -c 'cd /proc/self/fd; echo *; cd /proc/1/fd 2>/dev/null && echo *'
+		# The shell itself, and its folder are seen by `echo *` as 0 to 2, and 3 while it reads.
+		same "$(head -n1 "$OUT" | tr ' ' '\n' | grep -vxE '0|1|2|3' | paste -sd' ')" ''
+	done
+	expect 0 bash -c 'exec 3</ 4</etc/passwd 9</dev/null; exec "$@"' bash "$STOR" run --rm ls -l /proc/self/fd/
+	out_lacks '(passwd|-> /$)'
+}
+
+test_nothing_of_the_host_is_seen() {
+	local b
+	echo secret >secret
+	for b in dir loop; do
+		# shellcheck disable=SC2016
+		expect 0 run_rm --backend $b sh -c "cat '$T/secret' /proc/1/root$T/secret /proc/self/cwd/../../..$T/secret
+			ls /proc/1/root; ls -d /proc/[0-9]*; cat /proc/self/mountinfo"
+		out_lacks "secret|$T|work|oldroot"
+		same "$(grep -cE '^/proc/[0-9]+$' "$OUT")" 2
+	done
+}
+
+test_masked_and_read_only() {
+	local b
+	for b in dir loop; do
+		# shellcheck disable=SC2016
+		expect 0 run_rm --backend $b --cap-add ALL --security-opt seccomp=unconfined sh -c '
+			for f in /proc/acpi /proc/asound /proc/scsi /sys/firmware /sys/devices/virtual/powercap; do
+				[ ! -e $f ] || [ -z "$(ls -A $f)" ] || echo "seen $f"; done
+			for f in interrupts kcore keys latency_stats sched_debug timer_list timer_stats; do
+				[ ! -e /proc/$f ] || [ -z "$(head -c 1 /proc/$f)" ] || echo "seen $f"; done
+			for d in /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger /sys; do
+				grep -qE " $d ro," /proc/self/mountinfo || [ ! -e $d ] || echo "writable $d"; done
+			(echo 1 >/proc/sys/kernel/panic) 2>/dev/null && echo "written"; true'
+		out_is ''
+	done
+}
+
+# A directory whose owners are mapped, through the interface that backends have for it.
+test_idmapped_dir() {
+	expect 0 run_stor volume create --backend dir mapped
+	root=$STOR_STORE/volumes/mapped/data/rootfs
+	echo content >"$root/of-root"
+	echo content >"$root/of-app"
+	chown 7:8 "$root/of-app"
+	chmod 600 "$root"/of-*
+	expect 0 "$TOOLS/idmapped" mapped 200000 sh -c 'cat /proc/self/uid_map; cat of-root of-app
+		stat -c "%n %u:%g" of-root of-app; touch new; chown 9:10 new'
+	out_has '^ +0 +200000 +65536$'
+	same "$(tail -n +2 "$OUT")" 'content
+content
+of-root 0:0
+of-app 7:8'
+	# On the disk they are those of the namespace, not those of the host.
+	same "$(stat -c '%u:%g' "$root/new")" 9:10
+	# Without the mapping that same user sees nobody's files, and may read none.
+	expect 1 setpriv --reuid 200000 --regid 200000 --clear-groups cat "$root/of-root"
+}
+
+run_tests "$@"
