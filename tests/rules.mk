@@ -86,15 +86,23 @@ CHECK_KINDS := unit contract system fuzz tests/lint/structure.sh vm
 check: deps
 	$(call build-for-tests,test-build)
 	@tests/run --summary build/summary $(CHECK_KINDS)
-check-unit check-system check-contract check-fuzz check-vm: check-%: deps
+check-unit check-system check-contract check-vm: check-%: deps
 	$(call build-for-tests,test-build)
 	@tests/run $*
+
+# The inputs that are kept, then FUZZ_SECONDS of looking for more with each target.
+FUZZ_SECONDS ?= 5
+check-fuzz: deps
+	$(call build-for-tests,$(fuzz-bin) fuzzers)
+	@tests/run fuzz
+	@bash tests/fuzz/look $(FUZZ_SECONDS)
 
 # Campaigns too long for `make check`.
 .PHONY: check-long
 check-long: deps
-	$(call build-for-tests,test-build)
+	$(call build-for-tests,test-build fuzzers)
 	STOR_PLOOP_STATES=$${STOR_PLOOP_STATES:-100000} $(B)/tests/test_ploop_crash
+	@bash tests/fuzz/look 120
 
 # The rules of the house, which `make check` asks too, and other people's checkers.
 .PHONY: lint

@@ -198,7 +198,7 @@ int str_to_u64(const char *s, uint64_t *out)
 
 int str_to_size(const char *s, uint64_t *bytes)
 {
-	static const char units[] = "KMGTP";
+	static const char units[] = "KMGTPE";
 	uint64_t whole = 0, shift = 0, result;
 	double fraction = 0, place = 0.1;
 	const char *unit;

@@ -66,8 +66,8 @@ bool str_ends(const char *s, const char *suffix);
 
 /* Whole of s as a decimal number without sign or space. Returns 0, or -1 with *out untouched. */
 int str_to_u64(const char *s, uint64_t *out);
-/* Whole of s as bytes: a decimal number, perhaps with a fraction, and one of B K M G T P (powers of
- * 1024; "KiB", "kb" and the like too). Returns 0, or -1: not such a number, or beyond 2^63. */
+/* Whole of s as bytes: a decimal number, perhaps with a fraction, and one of B K M G T P E (powers
+ * of 1024; "KiB", "kb" and the like too). Returns 0, or -1: not such a number, or beyond 2^63. */
 int str_to_size(const char *s, uint64_t *bytes);
 /* yes|no, true|false, on|off, 1|0. Returns 0, or -1. */
 int str_to_bool(const char *s, bool *out);
