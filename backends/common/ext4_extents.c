@@ -27,6 +27,8 @@ int ext4_extents_add(struct ext4_extents *list, uint32_t logical, uint64_t physi
 				list->room = room;
 			}
 			last = &list->items[list->count++];
+			/* There is room, so there are items. */
+			/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 			*last = (struct ext4_extent){ logical, 0, physical };
 		}
 		n = EXT4_EXTENT_MAX_BLOCKS - last->length;

@@ -37,13 +37,12 @@ struct ext2_inode_large *ext4_inode(struct ext4_writer *w, uint32_t ino)
 	}
 	if (piece >= w->piece_count) {
 		size_t count = piece + 1 + w->piece_count;
-		void *pieces = reallocarray(w->pieces, count, sizeof(*w->pieces));
+		void *pieces = reallocarray(w->pieces, count, sizeof(void *));
 
 		if (!pieces)
 			return NULL;
 		w->pieces = pieces;
-		memset(w->pieces + w->piece_count, 0,
-		       (count - w->piece_count) * sizeof(*w->pieces));
+		memset(w->pieces + w->piece_count, 0, (count - w->piece_count) * sizeof(void *));
 		w->piece_count = count;
 	}
 	if (!w->pieces[piece])

@@ -75,7 +75,7 @@ static int read_copy(struct blockdev *dev, uint64_t sector, struct copy *copy)
 	int r = dev->ops->pread(dev, copy->header, SECTOR, sector * SECTOR);
 
 	copy->has_signature = copy->is_good = false;
-	if (r || memcmp(copy->header, signature, sizeof(signature)))
+	if (r || memcmp(copy->header, signature, sizeof(signature)) != 0)
 		return r;
 	copy->has_signature = true;
 	memcpy(zeroed, copy->header, HEADER_BYTES);

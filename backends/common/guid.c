@@ -55,6 +55,7 @@ void guid_to_bytes(const char *text, uint8_t bytes[16])
 	for (const char *at = text + 1; *at != '}'; at += 2) {
 		if (*at == '-')
 			at++;
-		bytes[order[n++]] = (uint8_t)(hex_digit(at[0]) << 4 | hex_digit(at[1]));
+		bytes[order[n++]] =
+			(uint8_t)((unsigned)hex_digit(at[0]) << 4 | (unsigned)hex_digit(at[1]));
 	}
 }

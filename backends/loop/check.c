@@ -91,9 +91,10 @@ static int find_ext_in_copy(struct check *check, int image_fd)
 	struct copyfile copy = { .mode = STOR_CLONE_AUTO };
 	const char *replay[] = { "e2fsck", "-E", "journal_only", "-fy", NULL, NULL };
 	cleanup_close int copy_fd = host->temp_file(check->err);
+	const char *image_path = check->path;
 	char path[64];
 	struct stat st;
-	int status;
+	int result;
 
 	if (copy_fd < 0)
 		return -1;
@@ -107,10 +108,11 @@ static int find_ext_in_copy(struct check *check, int image_fd)
 	check->path = path;
 	replay[4] = path;
 	note(check, "the journal was not replayed; what follows is of a copy in which it was");
-	status = host->run_program(replay, check->req->emit, check->req->emit_ctx, check->err);
-	if (status < 0)
-		return -1;
-	return find_ext(check);
+	result = host->run_program(replay, check->req->emit, check->req->emit_ctx, check->err);
+	if (result >= 0)
+		result = find_ext(check);
+	check->path = image_path;
+	return result;
 }
 
 static int check_xfs(const struct check *check, bool repair)

@@ -158,7 +158,7 @@ static void cool(struct ploop_engine *engine, bool is_quiet)
 int ploop_alloc_take(struct ploop_engine *engine, uint32_t *cluster)
 {
 	struct ploop_alloc *alloc = &engine->alloc;
-	uint64_t i = alloc->hint / 64;
+	uint64_t i;
 	int r = ploop_alloc_scan(engine);
 
 	if (r)

@@ -112,7 +112,7 @@ static void take_type(struct reader *reader, const char *value)
 {
 	if (!strcmp(value, "Plain"))
 		reader->image.is_plain = true;
-	else if (strcmp(value, "Compressed"))
+	else if (strcmp(value, "Compressed") != 0)
 		stop(reader, "an unknown image type");
 }
 

@@ -102,6 +102,7 @@ static int lookup_user(struct child *child)
 	const struct plan *plan = child->plan;
 	enum user_result result =
 		users_lookup(child->root_fd, &plan->user, child->ids, &child->report->which);
+	size_t length;
 
 	if (result != USER_FOUND) {
 		child->report->index = result;
@@ -110,8 +111,9 @@ static int lookup_user(struct child *child)
 	if (!plan->env[plan->env_count])
 		return 0;
 	/* The environment's last entry is child->home, "HOME=" so far. */
-	if (strlen(child->ids->home) < sizeof(plan->home) - 5)
-		strcpy(child->home + 5, child->ids->home);
+	length = strlen(child->ids->home) + 1;
+	if (length <= sizeof(plan->home) - 5)
+		memcpy(child->home + 5, child->ids->home, length);
 	return 0;
 }
 

@@ -219,9 +219,11 @@ static int check_mount(const struct config_mount *m, const char *text, struct st
 {
 	if (check_target("--mount", text, m->target, err) < 0)
 		return -1;
-	if (m->type == CONFIG_MOUNT_TMPFS && m->source)
-		return err_fail(err, STOR_USAGE, 0, "--mount %s: a tmpfs has no source", text);
-	if (m->type != CONFIG_MOUNT_TMPFS && !m->source)
+	if (m->type == CONFIG_MOUNT_TMPFS)
+		return m->source ? err_fail(err, STOR_USAGE, 0, "--mount %s: a tmpfs has no source",
+		                            text)
+		                 : 0;
+	if (!m->source)
 		return err_fail(err, STOR_USAGE, 0, "--mount %s: src= is missing", text);
 	if (m->type == CONFIG_MOUNT_BIND && *m->source != '/')
 		return err_fail(err, STOR_USAGE, 0,

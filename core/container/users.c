@@ -88,6 +88,15 @@ static bool is_number(const char *text)
 	return *text && !text[strspn(text, "0123456789")];
 }
 
+/* Leaves what is there when the text is too long. */
+static void copy_if_fits(char *to, size_t room, const char *text)
+{
+	size_t length = strlen(text) + 1;
+
+	if (length <= room)
+		memcpy(to, text, length);
+}
+
 /* A field that holds an id. 0, or -1. */
 static int parse_id(const char *text, uint64_t *id)
 {
@@ -151,10 +160,9 @@ static bool find_user(int root_fd, const char *user, struct user_ids *ids, char 
 			continue;
 		ids->uid = (uid_t)uid;
 		ids->gid = (gid_t)gid;
-		if (strlen(f[0]) < room)
-			strcpy(name, f[0]);
-		if (*f[5] == '/' && strlen(f[5]) < sizeof(ids->home))
-			strcpy(ids->home, f[5]);
+		copy_if_fits(name, room, f[0]);
+		if (*f[5] == '/')
+			copy_if_fits(ids->home, sizeof(ids->home), f[5]);
 		found = true;
 		break;
 	}
@@ -235,7 +243,7 @@ enum user_result users_lookup(int root_fd, const struct user_spec *spec, struct 
 	ids->uid = 0;
 	ids->gid = 0;
 	ids->group_count = 0;
-	strcpy(ids->home, spec->user ? "/" : "/root");
+	copy_if_fits(ids->home, sizeof(ids->home), spec->user ? "/" : "/root");
 	if (spec->user && !find_user(root_fd, spec->user, ids, name, sizeof(name)))
 		return USER_UNKNOWN_USER;
 	if (spec->group && !find_group(root_fd, spec->group, &ids->gid))

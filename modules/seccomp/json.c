@@ -257,9 +257,9 @@ static int parse_args(const struct profile *p, struct json_object *group, struct
 static int add_group(struct profile *p, struct json_object *group, struct stor_err *err)
 {
 	struct json_object *names, *name, *action_name, *number;
-	struct scmp_arg_cmp args[MAX_ARGS];
-	unsigned arg_count;
-	uint32_t action;
+	struct scmp_arg_cmp args[MAX_ARGS] = { 0 };
+	unsigned arg_count = 0;
+	uint32_t action = 0;
 	int is_meant;
 
 	if (!json_object_is_type(group, json_type_object))
