@@ -43,10 +43,13 @@ int ploop_engine_flush_quiet(struct ploop_engine *engine)
 	/* Not through ploop_submit(), which would hold it back. */
 	pthread_mutex_lock(&engine->lock);
 	request.prev = engine->newest;
+	/* It leaves the queue before this function ends. */
 	if (engine->newest)
 		engine->newest->next = &request;
 	else
+		/* cppcheck-suppress autoVariables */
 		engine->oldest = &request;
+	/* cppcheck-suppress autoVariables */
 	engine->newest = &request;
 	request.sequence = engine->next_sequence++;
 	pthread_mutex_unlock(&engine->lock);
