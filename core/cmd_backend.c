@@ -13,6 +13,7 @@
 #include "core/base/json.h"
 #include "core/base/table.h"
 #include "core/cmd_backend.h"
+#include "core/cmd_options.h"
 #include "core/module.h"
 
 #define CHECK_PROGRAM "stor-backend-check"
@@ -69,10 +70,7 @@ static int set_format(void *target, const char *value, struct stor_err *err)
 {
 	struct options *options = target;
 
-	options->is_json = !strcmp(value, "json");
-	if (!options->is_json && strcmp(value, "table") != 0)
-		return opts_fail_value("--format", value, "table or json", err);
-	return 0;
+	return option_format(&options->is_json, value, err);
 }
 
 static int add_param(void *target, const char *value, struct stor_err *err)
@@ -97,9 +95,7 @@ static int set_listing(void *target, const char *value, struct stor_err *err)
 {
 	struct options *options = target;
 
-	if (str_to_bool(value, &options->is_listing) < 0)
-		return opts_fail_value("--list", value, "yes or no", err);
-	return 0;
+	return option_switch(&options->is_listing, "--list", value, err);
 }
 
 /* --- ls ------------------------------------------------------------------------------------ */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/json.h"
+#include "core/cmd_options.h"
 #include "core/cmd_store.h"
 
 struct options {
@@ -15,19 +16,14 @@ static int set_format(void *target, const char *value, struct stor_err *err)
 {
 	struct options *options = target;
 
-	options->is_json = !strcmp(value, "json");
-	if (!options->is_json && strcmp(value, "table") != 0)
-		return opts_fail_value("--format", value, "table or json", err);
-	return 0;
+	return option_format(&options->is_json, value, err);
 }
 
 static int set_dry_run(void *target, const char *value, struct stor_err *err)
 {
 	struct options *options = target;
 
-	if (str_to_bool(value, &options->dry_run) < 0)
-		return opts_fail_value("--dry-run", value, "yes or no", err);
-	return 0;
+	return option_switch(&options->dry_run, "--dry-run", value, err);
 }
 
 static void report(void *ctx, const char *kind, const char *name, const char *why)

@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/base/table.h"
 #include "core/cmd_image.h"
+#include "core/cmd_options.h"
 #include "core/image.h"
 
 struct options {
@@ -21,19 +22,14 @@ static int set_format(void *target, const char *value, struct stor_err *err)
 {
 	struct options *options = target;
 
-	options->is_json = !strcmp(value, "json");
-	if (!options->is_json && strcmp(value, "table") != 0)
-		return opts_fail_value("--format", value, "table or json", err);
-	return 0;
+	return option_format(&options->is_json, value, err);
 }
 
 static int set_quiet(void *target, const char *value, struct stor_err *err)
 {
 	struct options *options = target;
 
-	if (str_to_bool(value, &options->is_quiet) < 0)
-		return opts_fail_value("--quiet", value, "yes or no", err);
-	return 0;
+	return option_switch(&options->is_quiet, "--quiet", value, err);
 }
 
 int cmd_image_open_store(struct store *store, struct stor_err *err)
@@ -294,17 +290,8 @@ static int image_rm(struct store *store, int argc, char **argv, struct stor_err 
 		return result < 0 ? -1 : 0;
 	if (cmd_image_open_store(store, err) < 0)
 		return -1;
-	/* What can be removed is removed; the report is about the first that cannot. */
-	for (int i = 0; i < count; i++) {
-		struct stor_err one = STOR_ERR_INIT;
-
-		if (!image_remove(store, operands[i], &one))
-			continue;
-		if (err->status == STOR_OK)
-			*err = one;
-		result = -1;
-	}
-	return result;
+	/* What can be removed is removed. */
+	return for_each_operand(store, count, operands, image_remove, err);
 }
 
 int cmd_image(struct store *store, int argc, char **argv, struct stor_err *err)

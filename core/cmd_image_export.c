@@ -10,6 +10,7 @@
 #include <stor/util.h>
 
 #include "core/cmd_image.h"
+#include "core/cmd_options.h"
 #include "core/image.h"
 #include "core/module.h"
 #include "core/progress.h"
@@ -49,9 +50,7 @@ static int set_quiet(void *target, const char *value, struct stor_err *err)
 {
 	struct options *options = target;
 
-	if (str_to_bool(value, &options->is_quiet) < 0)
-		return opts_fail_value("--quiet", value, "yes or no", err);
-	return 0;
+	return option_switch(&options->is_quiet, "--quiet", value, err);
 }
 
 static const char *compression_of(const char *file)

@@ -12,6 +12,7 @@
 #include <stor/util.h>
 
 #include "core/cmd_image.h"
+#include "core/cmd_options.h"
 #include "core/image.h"
 #include "core/module.h"
 #include "core/progress.h"
@@ -32,18 +33,14 @@ static int set_replace(void *target, const char *value, struct stor_err *err)
 {
 	struct options *options = target;
 
-	if (str_to_bool(value, &options->is_replacing) < 0)
-		return opts_fail_value("--replace", value, "yes or no", err);
-	return 0;
+	return option_switch(&options->is_replacing, "--replace", value, err);
 }
 
 static int set_quiet(void *target, const char *value, struct stor_err *err)
 {
 	struct options *options = target;
 
-	if (str_to_bool(value, &options->is_quiet) < 0)
-		return opts_fail_value("--quiet", value, "yes or no", err);
-	return 0;
+	return option_switch(&options->is_quiet, "--quiet", value, err);
 }
 
 static int set_devices(void *target, const char *value, struct stor_err *err)

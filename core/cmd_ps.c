@@ -9,6 +9,7 @@
 
 #include "core/base/json.h"
 #include "core/base/table.h"
+#include "core/cmd_options.h"
 #include "core/cmd_store.h"
 #include "core/container_store.h"
 
@@ -23,37 +24,28 @@ static int set_format(void *target, const char *value, struct stor_err *err)
 {
 	struct options *options = target;
 
-	options->is_json = !strcmp(value, "json");
-	if (!options->is_json && strcmp(value, "table") != 0)
-		return opts_fail_value("--format", value, "table or json", err);
-	return 0;
+	return option_format(&options->is_json, value, err);
 }
 
 static int set_quiet(void *target, const char *value, struct stor_err *err)
 {
 	struct options *options = target;
 
-	if (str_to_bool(value, &options->is_quiet) < 0)
-		return opts_fail_value("--quiet", value, "yes or no", err);
-	return 0;
+	return option_switch(&options->is_quiet, "--quiet", value, err);
 }
 
 static int set_all(void *target, const char *value, struct stor_err *err)
 {
 	struct options *options = target;
 
-	if (str_to_bool(value, &options->is_all) < 0)
-		return opts_fail_value("--all", value, "yes or no", err);
-	return 0;
+	return option_switch(&options->is_all, "--all", value, err);
 }
 
 static int set_whole(void *target, const char *value, struct stor_err *err)
 {
 	struct options *options = target;
 
-	if (str_to_bool(value, &options->is_whole) < 0)
-		return opts_fail_value("--no-trunc", value, "yes or no", err);
-	return 0;
+	return option_switch(&options->is_whole, "--no-trunc", value, err);
 }
 
 /* "sh -c …", cut to the column's width unless it is to be whole. */

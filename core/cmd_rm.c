@@ -2,6 +2,7 @@
 /* stor rm: remove containers that do not run. */
 #include <stor/util.h>
 
+#include "core/cmd_options.h"
 #include "core/cmd_store.h"
 #include "core/container_store.h"
 
@@ -27,15 +28,6 @@ int cmd_rm(struct store *store, int argc, char **argv, struct stor_err *err)
 
 	if (result)
 		return result < 0 ? -1 : 0;
-	/* What can be removed is removed; the report is about the first that cannot. */
-	for (int i = 0; i < count; i++) {
-		struct stor_err one = STOR_ERR_INIT;
-
-		if (!remove_one(store, operands[i], &one))
-			continue;
-		if (err->status == STOR_OK)
-			*err = one;
-		result = -1;
-	}
-	return result;
+	/* What can be removed is removed. */
+	return for_each_operand(store, count, operands, remove_one, err);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* stor volume create|clone|rm, and what the volume commands share. */
+#include "core/cmd_options.h"
 #include "core/cmd_volume.h"
 
 #include <string.h>
@@ -29,19 +30,14 @@ int volume_set_format(void *target, const char *value, struct stor_err *err)
 {
 	struct volume_options *options = target;
 
-	options->is_json = !strcmp(value, "json");
-	if (!options->is_json && strcmp(value, "table") != 0)
-		return opts_fail_value("--format", value, "table or json", err);
-	return 0;
+	return option_format(&options->is_json, value, err);
 }
 
 int volume_set_read_only(void *target, const char *value, struct stor_err *err)
 {
 	struct volume_options *options = target;
 
-	if (str_to_bool(value, &options->read_only) < 0)
-		return opts_fail_value("--read-only", value, "yes or no", err);
-	return 0;
+	return option_switch(&options->read_only, "--read-only", value, err);
 }
 
 /* --- create ------------------------------------------------------------------------------- */
@@ -173,17 +169,8 @@ static int volume_rm_command(struct store *store, int argc, char **argv, struct 
 
 	if (result)
 		return result < 0 ? -1 : 0;
-	/* What can be removed is removed; the report is about the first that cannot. */
-	for (int i = 0; i < count; i++) {
-		struct stor_err one = STOR_ERR_INIT;
-
-		if (!volume_remove(store, operands[i], &one))
-			continue;
-		if (err->status == STOR_OK)
-			*err = one;
-		result = -1;
-	}
-	return result;
+	/* What can be removed is removed. */
+	return for_each_operand(store, count, operands, volume_remove, err);
 }
 
 int cmd_volume(struct store *store, int argc, char **argv, struct stor_err *err)

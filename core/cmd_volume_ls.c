@@ -9,6 +9,7 @@
 
 #include "core/base/json.h"
 #include "core/base/table.h"
+#include "core/cmd_options.h"
 #include "core/cmd_volume.h"
 #include "core/golden.h"
 #include "core/volume_users.h"
@@ -183,18 +184,14 @@ static int set_all(void *target, const char *value, struct stor_err *err)
 {
 	struct volume_options *options = target;
 
-	if (str_to_bool(value, &options->is_all) < 0)
-		return opts_fail_value("--all", value, "yes or no", err);
-	return 0;
+	return option_switch(&options->is_all, "--all", value, err);
 }
 
 static int set_quiet(void *target, const char *value, struct stor_err *err)
 {
 	struct volume_options *options = target;
 
-	if (str_to_bool(value, &options->is_quiet) < 0)
-		return opts_fail_value("--quiet", value, "yes or no", err);
-	return 0;
+	return option_switch(&options->is_quiet, "--quiet", value, err);
 }
 
 static void list_one(struct store *store, const struct volume_options *opts, const char *name,

@@ -6,6 +6,7 @@
 #include <stor/util.h>
 
 #include "core/base/json.h"
+#include "core/cmd_options.h"
 #include "core/cmd_volume.h"
 
 /* --- resize ------------------------------------------------------------------------------- */
@@ -47,9 +48,7 @@ static int set_repair(void *target, const char *value, struct stor_err *err)
 {
 	struct volume_options *options = target;
 
-	if (str_to_bool(value, &options->repair) < 0)
-		return opts_fail_value("--repair", value, "yes or no", err);
-	return 0;
+	return option_switch(&options->repair, "--repair", value, err);
 }
 
 struct findings {
