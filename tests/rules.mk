@@ -80,6 +80,7 @@ demo: deps-build
 bench: deps
 	$(call build-for-tests,test-build)
 	@tests/bench/run
+	@tests/bench/datapath
 
 .PHONY: check check-unit check-system check-contract check-fuzz check-vm
 CHECK_KINDS := unit contract system fuzz tests/lint/structure.sh vm

@@ -434,11 +434,14 @@ int ploop_engine_usage(struct ploop_engine *engine, struct ploop_usage *usage, s
 		usage->allocated_bytes = usage->file_bytes;
 	} else if (!r) {
 		uint32_t start = ploop_header_data_start(&top->header);
+		uint64_t unused;
 
 		r = ploop_alloc_scan(engine);
-		usage->free_bytes = alloc->free_count << engine->cluster_shift;
-		usage->allocated_bytes = (alloc->end - alloc->free_count - start)
-		                         << engine->cluster_shift;
+		/* Freed ones are nobody's, though it may take a while until they are used anew. */
+		unused = alloc->free_count + alloc->pending.count + alloc->flushing.count +
+		         alloc->cooling.count;
+		usage->free_bytes = unused << engine->cluster_shift;
+		usage->allocated_bytes = (alloc->end - unused - start) << engine->cluster_shift;
 	}
 	pthread_mutex_unlock(&engine->lock);
 	return r ? host->fail(err, STOR_FAILED, -r, "ploop: read table of \"%s\"", top->name) : 0;
