@@ -3,7 +3,6 @@
 #include "core/container/child.h"
 
 #include <errno.h>
-#include <linux/close_range.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -143,6 +142,27 @@ static int fill_root(struct child *child)
 	return 0;
 }
 
+/*
+ * Whatever stor inherited or opened ends here, before the command's path is looked at: by
+ * /proc/self/fd it could lead through a folder of the host. The table of descriptors is the
+ * child's. What stays, for a moment, leads nowhere.
+ */
+static int close_descriptors(struct child *child)
+{
+	int low = child->plan->init_fd, high = child->plan->parent_pidfd;
+
+	if (low > high) {
+		low = child->plan->parent_pidfd;
+		high = child->plan->init_fd;
+	}
+	if ((low > 3 && syscall(SYS_close_range, 3, low - 1, 0) < 0) ||
+	    (high > (low < 3 ? 3 : low + 1) &&
+	     syscall(SYS_close_range, low < 3 ? 3 : low + 1, high - 1, 0) < 0) ||
+	    syscall(SYS_close_range, high + 1, CHILD_LAST_FD, 0) < 0)
+		return child_fail(child, STEP_SETUP, errno, "close descriptors");
+	return 0;
+}
+
 int child_main(void *arg)
 {
 	struct child *child = arg;
@@ -150,15 +170,11 @@ int child_main(void *arg)
 	if (make_root(child) < 0 || fill_root(child) < 0)
 		_exit(125);
 	umask(022);
-	if (child_drop_privileges(child) < 0 || die_with_parent(child) < 0)
+	if (close_descriptors(child) < 0 || child_check_command(child) < 0 ||
+	    child_drop_privileges(child) < 0 || die_with_parent(child) < 0)
 		_exit(125);
 	child_kill_point(child, "child-dropped");
 	unblock_signals();
-	/* Whatever stor inherited or opened ends here. */
-	if (syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC) < 0) {
-		child_fail(child, STEP_SETUP, errno, "close descriptors");
-		_exit(125);
-	}
 	if (child_seccomp(child) == 0)
 		child_exec(child);
 	_exit(125);

@@ -48,7 +48,11 @@ int child_take_stdio(struct child *child);
 int child_drop_privileges(struct child *child);
 int child_seccomp(struct child *child);
 
-/* child_exec.c: returns only to say why it failed. */
+/* child_exec.c: refuse a command that is stor's own executable, which the kernel would then show to
+ * whatever the root has as its dynamic linker. Looks with all privileges. */
+int child_check_command(struct child *child);
+
+/* Returns only to say why it failed. */
 int child_exec(struct child *child);
 
 #endif

@@ -5,6 +5,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -122,6 +123,52 @@ static int exec_init(struct child *child)
 	plan->init_argv[1] = (char *)(uintptr_t)command;
 	syscall(SYS_execveat, plan->init_fd, "", plan->init_argv, plan->env, AT_EMPTY_PATH);
 	return child_fail(child, STEP_INIT, errno, NULL);
+}
+
+/* Does executing this file execute `own`: as itself, or as what interprets a script? */
+static bool executes(const char *path, const struct stat *own)
+{
+	char name[256], text[256];
+
+	snprintf(name, sizeof(name), "%s", path);
+	/* The kernel follows five interpreters. */
+	for (int depth = 0; depth < 6; depth++) {
+		int fd = open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		struct stat st;
+		ssize_t n;
+
+		if (fd < 0)
+			return false;
+		if (fstat(fd, &st) == 0 && st.st_dev == own->st_dev && st.st_ino == own->st_ino) {
+			close(fd);
+			return true;
+		}
+		n = S_ISREG(st.st_mode) ? read(fd, text, sizeof(text) - 1) : 0;
+		close(fd);
+		if (n < 2 || memcmp(text, "#!", 2) != 0)
+			return false;
+		text[n] = '\0';
+		script_interpreter(text, name, sizeof(name));
+	}
+	return false;
+}
+
+int child_check_command(struct child *child)
+{
+	const struct strv *paths = &child->plan->exec_paths;
+	struct stat own;
+
+	if (child->plan->init_fd >= 0)
+		return 0;
+	if (stat("/proc/self/exe", &own) < 0)
+		return child_fail(child, STEP_SETUP, errno, "look at /proc/self/exe");
+	for (unsigned i = 0; i < paths->count; i++) {
+		if (!executes(paths->items[i], &own))
+			continue;
+		child->report->index = i;
+		return child_fail(child, STEP_OWN_PROGRAM, 0, NULL);
+	}
+	return 0;
 }
 
 int child_exec(struct child *child)

@@ -16,6 +16,15 @@
 
 static int write_fd = -1, list_fd = -1;
 
+/* Where the child does not close it. */
+static int move_up(int fd)
+{
+	int moved = fcntl(fd, F_DUPFD_CLOEXEC, CHILD_LAST_FD + 1);
+
+	close(fd);
+	return moved;
+}
+
 void child_kill_prepare(void)
 {
 	const char *list = getenv("STOR_KILL_LIST");
@@ -23,10 +32,10 @@ void child_kill_prepare(void)
 
 	/* Opened here: the child no longer sees the host's tree. */
 	if (list)
-		list_fd = open(list, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+		list_fd = move_up(open(list, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return;
-	write_fd = ends[1];
+	write_fd = move_up(ends[1]);
 	fcntl(ends[0], F_SETOWN, getpid());
 	fcntl(ends[0], F_SETSIG, SIGKILL);
 	fcntl(ends[0], F_SETFL, O_ASYNC);

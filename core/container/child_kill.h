@@ -11,12 +11,16 @@
 
 #ifdef STOR_KILL_POINTS
 
-/* In the parent: make the pipe, whose ends are the descriptors that follow. */
+/* Descriptors above stay open for these points until the command is executed. */
+#define CHILD_LAST_FD 899
+
+/* In the parent: open what the points need. */
 void child_kill_prepare(void);
 void child_kill_point(struct child *child, const char *name);
 
 #else
 
+#define CHILD_LAST_FD ~0u
 #define child_kill_prepare() ((void)0)
 #define child_kill_point(child, name) ((void)0)
 

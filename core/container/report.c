@@ -85,6 +85,11 @@ static int exec_error(const struct report *r, const struct plan *plan, struct st
 		         path, *r->detail ? " " : "", r->detail);
 		return STATUS_CANNOT_EXECUTE;
 	}
+	if (r->step == STEP_OWN_PROGRAM) {
+		err_fail(err, STOR_FAILED, 0, "cannot execute %s: it leads to stor itself", path);
+		err_hint(err, "an image that does so tries to get at the host's stor");
+		return STATUS_CANNOT_EXECUTE;
+	}
 	err_fail(err, STOR_FAILED, r->errnum, "cannot execute %s", path);
 	if (r->errnum == ENOEXEC)
 		err_hint(err, "it is no program for this machine, or a script without #!");
@@ -143,6 +148,7 @@ int report_to_error(const struct report *r, const struct plan *plan, struct stor
 		break;
 	case STEP_NOT_FOUND:
 	case STEP_INTERPRETER:
+	case STEP_OWN_PROGRAM:
 	case STEP_EXEC:
 		return exec_error(r, plan, err);
 	}

@@ -24,6 +24,7 @@ enum report_step {
 	STEP_SECCOMP,
 	STEP_NOT_FOUND,   /* no such command */
 	STEP_INTERPRETER, /* the command's interpreter is missing; detail: it */
+	STEP_OWN_PROGRAM, /* the command is stor itself, through /proc */
 	STEP_EXEC,
 	STEP_INIT, /* stor's own reaper could not be executed */
 };

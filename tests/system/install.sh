@@ -24,6 +24,14 @@ test_installed_program_works() {
 	[ -s "$T/dest/usr/share/doc/stor/LICENSE" ] || fail "no licence"
 	mv dest moved
 	expect 0 "$T/moved/usr/bin/stor" version
+	# With its modules, its reaper and its profiles from there: nothing of the build is asked.
+	printf '{"defaultAction":"SCMP_ACT_ALLOW"}' >profile.json
+	for b in dir loop; do
+		expect 0 env -u STOR_MODULES "$T/moved/usr/bin/stor" run --rm --init --backend $b \
+			--security-opt "seccomp=$T/profile.json" sh -c 'cat /proc/1/comm; echo inside'
+		same "$(cat "$OUT")" "stor-init
+inside"
+	done
 }
 
 test_uninstall_leaves_nothing() {
