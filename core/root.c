@@ -21,9 +21,19 @@
 #include "core/golden.h"
 #include "core/volume.h"
 
-enum clone_choice { CLONE_AUTO, CLONE_OVERLAY, CLONE_REFLINK, CLONE_COPY };
+enum clone_choice {
+	CLONE_AUTO,
+	CLONE_OVERLAY,
+	CLONE_REFLINK,
+	CLONE_COPY,
+	CLONE_DELTA,
+	CLONE_CHOICES
+};
 
-static const char *const clone_names[] = { "auto", "overlay", "reflink", "copy" };
+static const char *const clone_names[] = { "auto", "overlay", "reflink", "copy", "delta" };
+static const enum stor_clone_mode clone_modes[] = { [CLONE_REFLINK] = STOR_CLONE_REFLINK,
+	                                            [CLONE_COPY] = STOR_CLONE_COPY,
+	                                            [CLONE_DELTA] = STOR_CLONE_DELTA };
 
 const char *root_backend_name(const char *asked)
 {
@@ -47,11 +57,11 @@ static int split_params(const struct strv *given, struct strv *rest, enum clone_
 			strv_add(rest, item);
 			continue;
 		}
-		while (n < 4 && strcmp(value, clone_names[n]) != 0)
+		while (n < CLONE_CHOICES && strcmp(value, clone_names[n]) != 0)
 			n++;
-		if (n == 4)
-			return opts_fail_value("-o clone", value, "auto, overlay, reflink or copy",
-			                       err);
+		if (n == CLONE_CHOICES)
+			return opts_fail_value("-o clone", value,
+			                       "auto, overlay, reflink, copy or delta", err);
 		*choice = (enum clone_choice)n;
 	}
 	return 0;
@@ -200,8 +210,7 @@ static int prepare_clone(struct store *store, const char *id, const struct root_
 {
 	cleanup_volume struct volume golden = root->base_volume;
 	struct stor_clone_req req = { .source = &golden.ref,
-		                      .mode = choice == CLONE_REFLINK ? STOR_CLONE_REFLINK
-		                                                      : STOR_CLONE_COPY,
+		                      .mode = clone_modes[choice],
 		                      .flags = opts->is_throwaway ? STOR_CREATE_EPHEMERAL : 0 };
 
 	root->base_volume = (struct volume)VOLUME_INIT;
@@ -237,8 +246,8 @@ static int prepare_from_image(struct store *store, const char *id, const struct 
 	root->clone_mode = clone_names[choice];
 	record_set(record, "volume.clone", root->clone_mode);
 	record_set(record, "volume.image-id", image.id);
-	/* Only an overlay needs its golden volume for as long as it lives. */
-	if (choice == CLONE_OVERLAY)
+	/* These need their golden volume for as long as they live. */
+	if (choice == CLONE_OVERLAY || choice == CLONE_DELTA)
 		record_set(record, "volume.golden", root->base_volume.name);
 	params_save(&root->base_volume.params, backend, record);
 	return choice == CLONE_OVERLAY
