@@ -145,7 +145,13 @@ static struct stor_backend ploop_backend = {
 	.clone = ploop_clone,
 	.resize = ploop_resize,
 	.check = ploop_check,
+	.snapshot = ploop_snapshot,
+	.snapshot_list = ploop_snapshot_list,
+	.snapshot_delete = ploop_snapshot_delete,
+	.rollback = ploop_rollback,
+	.merge = ploop_merge,
 	.compact = ploop_compact,
+	.convert = ploop_convert,
 };
 
 STOR_REGISTER_BACKEND(ploop_backend)
