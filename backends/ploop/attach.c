@@ -16,6 +16,7 @@
 #include "common/loopdev.h"
 #include "ploop/backend.h"
 #include "ploop/direct.h"
+#include "ploop/ops.h"
 #include "ploop/server.h"
 #include "ploop/volume.h"
 
@@ -161,6 +162,7 @@ int ploop_attach(const struct stor_volume *volume, const struct stor_attach_req 
 		            .req = req,
 		            .pv = PLOOP_VOLUME_INIT,
 		            .read_only = req->flags & STOR_ATTACH_READ_ONLY };
+	char guid[GUID_TEXT_BYTES];
 	int r = -1;
 
 	attachment->kind = STOR_ATTACHED_BLOCK;
@@ -169,10 +171,14 @@ int ploop_attach(const struct stor_volume *volume, const struct stor_attach_req 
 	if (ploop_volume_open(volume, a.read_only ? PLOOP_VOLUME_READS : 0, req->busy_wait_ms,
 	                      &a.pv, err))
 		return -1;
-	if (req->snapshot)
-		r = host->fail(err, STOR_UNSUPPORTED, 0, "ploop: no snapshot \"%s\"",
-		               req->snapshot);
-	else if (!ploop_volume_open_chain(&a.pv, NULL, !a.read_only, req->busy_wait_ms, err)) {
+	if (req->snapshot) {
+		ploop_snapshot_guid(req->snapshot, guid);
+		a.guid = guid;
+		a.read_only = true;
+	}
+	if (req->snapshot && !ploop_descriptor_shot(&a.pv.descriptor, guid))
+		r = host->fail(err, STOR_NOT_FOUND, 0, "ploop: no snapshot \"%s\"", req->snapshot);
+	else if (!ploop_volume_open_chain(&a.pv, a.guid, !a.read_only, req->busy_wait_ms, err)) {
 		kill_point("ploop-locked");
 		r = choose_and_attach(&a, attachment, err);
 	}

@@ -72,6 +72,9 @@ static int ploop_probe(const char *path, int fd)
 
 /* --- removing ------------------------------------------------------------------------------- */
 
+/* A server lets go a moment after the device that it served is gone. */
+#define FREE_WAIT_MS 1000u
+
 struct removal {
 	const char *path;
 	int dir_fd;
@@ -85,7 +88,7 @@ static int check_free(void *ctx, const char *name)
 	cleanup_close int fd =
 		openat(removal->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 
-	if (fd < 0 || !copyfile_lock(fd, LOCK_EX, 0) || errno != EWOULDBLOCK)
+	if (fd < 0 || !copyfile_lock(fd, LOCK_EX, FREE_WAIT_MS) || errno != EWOULDBLOCK)
 		return 0;
 	return host->fail(removal->err, STOR_BUSY, 0, "ploop: %s/%s is in use", removal->path,
 	                  name);
@@ -143,7 +146,13 @@ static struct stor_backend ploop_backend = {
 	.clone = ploop_clone,
 	.resize = ploop_resize,
 	.check = ploop_check,
+	.snapshot = ploop_snapshot,
+	.snapshot_list = ploop_snapshot_list,
+	.snapshot_delete = ploop_snapshot_delete,
+	.rollback = ploop_rollback,
+	.merge = ploop_merge,
 	.compact = ploop_compact,
+	.convert = ploop_convert,
 };
 
 STOR_REGISTER_BACKEND(ploop_backend)

@@ -56,6 +56,18 @@ int ploop_check(const struct stor_volume *volume, const struct stor_check_req *r
 int ploop_compact(const struct stor_volume *volume, struct stor_compact_req *req,
                   struct stor_err *err);
 
+int ploop_snapshot(const struct stor_volume *volume, const struct stor_snapshot_req *req,
+                   struct stor_err *err);
+int ploop_snapshot_list(const struct stor_volume *volume, stor_snapshot_fn emit, void *ctx,
+                        struct stor_err *err);
+int ploop_snapshot_delete(const struct stor_volume *volume, const struct stor_snapshot_req *req,
+                          struct stor_err *err);
+int ploop_rollback(const struct stor_volume *volume, const struct stor_snapshot_req *req,
+                   struct stor_err *err);
+int ploop_merge(const struct stor_volume *volume, const struct stor_snapshot_req *req,
+                struct stor_err *err);
+int ploop_convert(const struct stor_volume *volume, struct stor_err *err);
+
 /* End an attachment that was made within a callback: its mark is taken back when this returns. */
 int ploop_end_attachment(const struct stor_volume *volume, struct stor_attachment *attachment,
                          struct stor_err *err);

@@ -89,6 +89,9 @@ static int plan_size(struct plan *plan, struct stor_err *err)
 	}
 	if (size < SMALLEST_BYTES)
 		return host->fail(err, STOR_USAGE, 0, "ploop: a volume needs at least 16M");
+	/* The filesystem needs as much in its partition. */
+	if (!plan->is_ephemeral && size < SMALLEST_BYTES + 2 * cluster)
+		size = SMALLEST_BYTES + 2 * cluster;
 	if (size > UINT64_MAX - cluster)
 		return host->fail(err, STOR_USAGE, 0, "ploop: no disk is so large");
 	plan->size_bytes = (size + cluster - 1) / cluster * cluster;

@@ -229,6 +229,8 @@ static int real_open(struct ploop_dir *dir, const char *name, unsigned flags,
 
 	if (flags & PLOOP_OPEN_CREATE)
 		mode |= O_CREAT | O_EXCL;
+	if (flags & PLOOP_OPEN_OWN)
+		mode |= O_NOFOLLOW;
 	fd = openat(dir_fd, name, mode | (is_direct ? O_DIRECT : 0), 0600);
 	if (fd < 0 && errno == EINVAL && is_direct) {
 		is_direct = false;

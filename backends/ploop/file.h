@@ -41,6 +41,7 @@ struct ploop_file {
 #define PLOOP_OPEN_CREATE 2u /* new; EEXIST when it exists; implies PLOOP_OPEN_WRITE */
 #define PLOOP_OPEN_DIRECT 4u /* past the page cache where the filesystem can */
 #define PLOOP_OPEN_LOCK 8u   /* flock: exclusive to write, shared to read; EWOULDBLOCK */
+#define PLOOP_OPEN_OWN 16u   /* a file of the directory itself: no symbolic link; ELOOP */
 
 struct ploop_dir;
 

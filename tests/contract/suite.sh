@@ -19,6 +19,7 @@ passes() {
 
 test_dir() { passes dir; }
 test_loop() { passes loop; }
+test_ploop() { passes ploop; }
 test_snapdir() { passes "$B/tests/backends/stor-snapdir.so"; }
 
 test_one_backend_after_another_is_covered() {

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Merging snapshots into their child: the file of the lowest takes over what lies above it. */
+#include "ploop/ops_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <stor/util.h>
+
+#include "common/host.h"
+#include "ploop/internal.h"
+
+static const struct ploop_shot *only_child(const struct ploop_descriptor *d, const char *guid)
+{
+	const struct ploop_shot *child = NULL;
+
+	for (unsigned i = 0; i < d->shot_count; i++) {
+		if (!guid_equal(d->shots[i].parent, guid))
+			continue;
+		if (child)
+			return NULL;
+		child = &d->shots[i];
+	}
+	return child;
+}
+
+/* Part of a chain: `lowest` up to `newest`, and the child that they become part of. */
+struct range {
+	const struct ploop_image *chain[PLOOP_CHAIN_MAX]; /* up to and including the child */
+	unsigned count;
+	unsigned lowest;
+	char child[GUID_TEXT_BYTES];
+};
+
+/* Nothing else may lie on a state of the range. */
+static int check_range(struct ploop_disk *disk, const struct range *range, struct stor_err *err)
+{
+	for (unsigned i = range->lowest; i < range->count - 1; i++) {
+		const char *guid = range->chain[i]->guid;
+
+		if (only_child(&disk->descriptor, guid))
+			continue;
+		host->fail(err, STOR_UNSUPPORTED, 0,
+		           "ploop: merge %s: snapshot %s has other children", disk->path, guid);
+		host->hint(err, "delete or merge those first");
+		return -1;
+	}
+	if (ploop_file_is_own(range->chain[range->lowest]->file))
+		return 0;
+	return host->fail(err, STOR_UNSUPPORTED, 0,
+	                  "ploop: merge %s: image %s is shared with another volume", disk->path,
+	                  range->chain[range->lowest]->file);
+}
+
+static int find_range(struct ploop_disk *disk, const char *newest, const char *lowest,
+                      struct range *range, struct stor_err *err)
+{
+	const struct ploop_shot *child = only_child(&disk->descriptor, newest);
+
+	if (!child) {
+		host->fail(err, STOR_UNSUPPORTED, 0, "ploop: merge %s: snapshot %s has %s",
+		           disk->path, newest,
+		           ploop_descriptor_children(&disk->descriptor, newest)
+		                   ? "several children"
+		                   : "no child to be merged into");
+		host->hint(err, "`stor volume snapshot rm` removes it");
+		return -1;
+	}
+	memcpy(range->child, child->guid, sizeof(range->child));
+	range->count = ploop_descriptor_chain(&disk->descriptor, child->guid, range->chain, err);
+	if (!range->count)
+		return -1;
+	range->lowest = range->count - 1;
+	while (range->lowest && !guid_equal(range->chain[range->lowest]->guid, lowest))
+		range->lowest--;
+	if (!guid_equal(range->chain[range->lowest]->guid, lowest))
+		return host->fail(err, STOR_USAGE, 0, "ploop: merge %s: %s does not lie below %s",
+		                  disk->path, lowest, newest);
+	return check_range(disk, range, err);
+}
+
+/* The parents cease to be snapshots before the first of them is written to. */
+static int mark_temporary(struct ploop_disk *disk, const struct range *range, struct stor_err *err)
+{
+	cleanup_ploop_descriptor struct ploop_descriptor changed = { .images = NULL };
+	struct ploop_intent intent = { .text = NULL };
+
+	if (ploop_op_fault(disk, NO_TEMPORARY))
+		return 0;
+	if (ploop_descriptor_copy(&disk->descriptor, &changed, err))
+		return -1;
+	for (unsigned i = range->lowest; i < range->count - 1; i++)
+		ploop_descriptor_shot(&changed, range->chain[i]->guid)->is_temporary = true;
+	return ploop_ops_store(disk, &changed, &intent, err);
+}
+
+/* Copy what the states above have down into the lowest's file. */
+static int copy_down(struct ploop_disk *disk, const struct range *range, struct stor_err *err)
+{
+	struct ploop_engine *from, *to;
+	uint64_t size;
+	int r = 0;
+
+	from = ploop_ops_open(disk, (const struct ploop_image **)range->chain, range->lowest + 1,
+	                      range->count, false, err);
+	if (!from)
+		return -1;
+	/* With what lies below it, or zeros would be taken for nothing. */
+	to = ploop_ops_open(disk, (const struct ploop_image **)range->chain, 0, range->lowest + 1,
+	                    true, err);
+	size = ploop_engine_size(from);
+	if (!to)
+		r = -1;
+	else if (ploop_engine_size(to) > size)
+		r = host->fail(err, STOR_UNSUPPORTED, 0,
+		               "ploop: merge %s: snapshot %s is larger than its child", disk->path,
+		               range->chain[range->lowest]->guid);
+	else if (ploop_engine_size(to) < size)
+		r = ploop_engine_grow(to, size, err);
+	if (!r)
+		r = ploop_ops_copy(from, to, "merging", err);
+	/* What was copied before it was cancelled is valid, and is kept: the mark goes. */
+	if (to && r)
+		(void)ploop_engine_finish(to);
+	else if (to && ploop_engine_close(to, err))
+		r = -1;
+	ploop_engine_abandon(from);
+	return r;
+}
+
+/* The lowest's file becomes the child's. */
+static int take_over(struct ploop_disk *disk, const struct range *range, struct stor_err *err)
+{
+	cleanup_ploop_descriptor struct ploop_descriptor changed = { .images = NULL };
+	const char *lowest = range->chain[range->lowest]->guid;
+	struct ploop_intent intent = { .text = NULL };
+	struct ploop_shot *shot;
+	bool is_temporary;
+
+	if (ploop_descriptor_copy(&disk->descriptor, &changed, err))
+		return -1;
+	is_temporary = ploop_descriptor_shot(&changed, range->child)->is_temporary;
+	for (unsigned i = range->lowest + 1; i < range->count; i++) {
+		ploop_intent_drop(&intent, range->chain[i]->file);
+		ploop_descriptor_remove(&changed, range->chain[i]->guid);
+	}
+	shot = ploop_descriptor_shot(&changed, lowest);
+	shot->is_temporary = is_temporary;
+	ploop_descriptor_rename(&changed, lowest, range->child);
+	return ploop_ops_store(disk, &changed, &intent, err);
+}
+
+int ploop_ops_fold(struct ploop_disk *disk, const char *newest, const char *lowest,
+                   struct stor_err *err)
+{
+	struct range range = { .count = 0 };
+
+	if (find_range(disk, newest, lowest, &range, err) || mark_temporary(disk, &range, err))
+		return -1;
+	/* The descriptor was replaced, and the chain's strings with it. */
+	if (find_range(disk, newest, lowest, &range, err) || copy_down(disk, &range, err))
+		return -1;
+	return take_over(disk, &range, err);
+}
+
+/* All snapshots of the live chain, but those in files of others. */
+static int fold_all(struct ploop_disk *disk, struct stor_err *err)
+{
+	const struct ploop_image *chain[PLOOP_CHAIN_MAX];
+	unsigned lowest = 0, count = ploop_descriptor_chain(&disk->descriptor, disk->descriptor.top,
+	                                                    chain, err);
+	char newest_guid[GUID_TEXT_BYTES], lowest_guid[GUID_TEXT_BYTES];
+
+	if (!count)
+		return -1;
+	while (lowest < count && !ploop_file_is_own(chain[lowest]->file))
+		lowest++;
+	if (lowest + 1 >= count)
+		return 0;
+	memcpy(newest_guid, chain[count - 2]->guid, sizeof(newest_guid));
+	memcpy(lowest_guid, chain[lowest]->guid, sizeof(lowest_guid));
+	return ploop_ops_fold(disk, newest_guid, lowest_guid, err);
+}
+
+int ploop_op_merge(struct ploop_disk *disk, const char *id, const char *until, struct stor_err *err)
+{
+	char newest[GUID_TEXT_BYTES], lowest[GUID_TEXT_BYTES];
+	struct ploop_shot *shot;
+	bool is_pending = id && ploop_ops_is_pending(disk, id);
+
+	if (ploop_op_settle(disk, err))
+		return -1;
+	if (!id)
+		return fold_all(disk, err);
+	if (is_pending && !until)
+		return 0;
+	shot = ploop_ops_find(disk, id, err);
+	if (!shot)
+		return -1;
+	memcpy(newest, shot->guid, sizeof(newest));
+	memcpy(lowest, shot->guid, sizeof(lowest));
+	if (until) {
+		shot = ploop_ops_find(disk, until, err);
+		if (!shot)
+			return -1;
+		memcpy(lowest, shot->guid, sizeof(lowest));
+	}
+	return ploop_ops_fold(disk, newest, lowest, err);
+}

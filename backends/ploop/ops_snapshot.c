@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The tree of states: snapshot, rollback, delete. */
+#include "ploop/ops_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <stor/util.h>
+
+#include "common/host.h"
+
+/* --- snapshot --- */
+
+static int check_free(struct ploop_disk *disk, const char *id, char guid[GUID_TEXT_BYTES],
+                      struct stor_err *err)
+{
+	ploop_snapshot_guid(id, guid);
+	if (guid_equal(guid, PLOOP_TOP_GUID) || guid_equal(guid, PLOOP_NO_GUID))
+		return host->fail(err, STOR_USAGE, 0, "ploop: \"%s\" has a meaning of its own", id);
+	if (ploop_descriptor_shot(&disk->descriptor, guid))
+		return host->fail(err, STOR_USAGE, 0, "ploop: %s has a snapshot \"%s\" already",
+		                  disk->path, id);
+	return disk->descriptor.shot_count < PLOOP_STATES_MAX
+	               ? 0
+	               : host->fail(err, STOR_UNSUPPORTED, 0, "ploop: %s has %u states already",
+	                            disk->path, PLOOP_STATES_MAX);
+}
+
+int ploop_op_snapshot_prepare(struct ploop_disk *disk, const char *id, char **file,
+                              struct stor_err *err)
+{
+	char guid[GUID_TEXT_BYTES];
+	uint64_t sectors;
+
+	if (check_free(disk, id, guid, err))
+		return -1;
+	*file = ploop_ops_new_delta(disk, disk->descriptor.top, &sectors, err);
+	return *file ? 0 : -1;
+}
+
+int ploop_op_snapshot_commit(struct ploop_disk *disk, const char *id, const char *file,
+                             struct stor_err *err)
+{
+	const struct ploop_image *chain[PLOOP_CHAIN_MAX];
+	cleanup_ploop_descriptor struct ploop_descriptor changed = { .images = NULL };
+	struct ploop_intent intent = { .text = NULL };
+	char guid[GUID_TEXT_BYTES];
+
+	if (check_free(disk, id, guid, err) || ploop_names_add(disk, id, guid, err) ||
+	    ploop_descriptor_copy(&disk->descriptor, &changed, err))
+		return -1;
+	if (!ploop_descriptor_chain(&changed, changed.top, chain, err))
+		return -1;
+	ploop_descriptor_rename(&changed, changed.top, guid);
+	memcpy(changed.top, PLOOP_TOP_GUID, sizeof(changed.top));
+	if (ploop_descriptor_add(&changed, changed.top, guid, file, chain[0]->is_plain))
+		return host->fail(err, STOR_FAILED, ENOMEM, "ploop: snapshot %s", disk->path);
+	return ploop_ops_store(disk, &changed, &intent, err);
+}
+
+void ploop_op_snapshot_abort(struct ploop_disk *disk, const char *file)
+{
+	(void)disk->dir->ops->unlink(disk->dir, file);
+}
+
+int ploop_op_snapshot(struct ploop_disk *disk, const char *id, struct stor_err *err)
+{
+	cleanup_free char *file = NULL;
+
+	if (ploop_op_settle(disk, err) || ploop_op_snapshot_prepare(disk, id, &file, err))
+		return -1;
+	/* A commit that fails may have happened all the same: the file stays, and is removed by the
+	 * next recovery if it did not. */
+	return ploop_op_snapshot_commit(disk, id, file, err);
+}
+
+/* --- rollback --- */
+
+/* The whole disk gets the size that it had then. */
+static int put_new_top(struct ploop_disk *disk, const char *guid, struct stor_err *err)
+{
+	cleanup_ploop_descriptor struct ploop_descriptor changed = { .images = NULL };
+	const struct ploop_image *top =
+		ploop_descriptor_image(&disk->descriptor, disk->descriptor.top);
+	struct ploop_intent intent = { .text = NULL };
+	uint64_t sectors = 0;
+	cleanup_free char *file = ploop_ops_new_delta(disk, guid, &sectors, err);
+	bool is_plain;
+
+	if (!file || ploop_descriptor_copy(&disk->descriptor, &changed, err))
+		return -1;
+	is_plain = ploop_descriptor_image(&changed, guid)->is_plain;
+	ploop_intent_drop(&intent, top ? top->file : NULL);
+	ploop_descriptor_remove(&changed, changed.top);
+	memcpy(changed.top, PLOOP_TOP_GUID, sizeof(changed.top));
+	changed.sectors = sectors;
+	if (ploop_descriptor_add(&changed, changed.top, guid, file, is_plain)) {
+		free(intent.text);
+		return host->fail(err, STOR_FAILED, ENOMEM, "ploop: roll %s back", disk->path);
+	}
+	return ploop_ops_store(disk, &changed, &intent, err);
+}
+
+int ploop_op_rollback(struct ploop_disk *disk, const char *id, struct stor_err *err)
+{
+	char guid[GUID_TEXT_BYTES];
+	struct ploop_shot *shot;
+
+	if (ploop_op_settle(disk, err))
+		return -1;
+	shot = ploop_ops_find(disk, id, err);
+	if (!shot)
+		return -1;
+	memcpy(guid, shot->guid, sizeof(guid));
+	if (put_new_top(disk, guid, err))
+		return -1;
+	/* What was only kept for the old top. */
+	return ploop_op_settle(disk, err);
+}
+
+/* --- delete --- */
+
+static int remove_leaf(struct ploop_disk *disk, const char *guid, struct stor_err *err)
+{
+	cleanup_ploop_descriptor struct ploop_descriptor changed = { .images = NULL };
+	const struct ploop_image *image = ploop_descriptor_image(&disk->descriptor, guid);
+	struct ploop_intent intent = { .text = NULL };
+
+	if (ploop_descriptor_copy(&disk->descriptor, &changed, err))
+		return -1;
+	ploop_intent_drop(&intent, image ? image->file : NULL);
+	ploop_descriptor_remove(&changed, guid);
+	return ploop_ops_store(disk, &changed, &intent, err);
+}
+
+static int make_temporary(struct ploop_disk *disk, const char *guid, struct stor_err *err)
+{
+	cleanup_ploop_descriptor struct ploop_descriptor changed = { .images = NULL };
+	struct ploop_intent intent = { .text = NULL };
+
+	if (ploop_descriptor_copy(&disk->descriptor, &changed, err))
+		return -1;
+	ploop_descriptor_shot(&changed, guid)->is_temporary = true;
+	return ploop_ops_store(disk, &changed, &intent, err);
+}
+
+int ploop_op_delete(struct ploop_disk *disk, const char *id, struct stor_err *err)
+{
+	bool is_pending = ploop_ops_is_pending(disk, id);
+	struct ploop_shot *shot;
+	unsigned children;
+	int r;
+
+	if (ploop_op_settle(disk, err))
+		return -1;
+	if (is_pending)
+		return 0;
+	shot = ploop_ops_find(disk, id, err);
+	if (!shot)
+		return -1;
+	children = ploop_descriptor_children(&disk->descriptor, shot->guid);
+	if (children == 1)
+		return ploop_op_merge(disk, id, NULL, err);
+	if (children)
+		return make_temporary(disk, shot->guid, err);
+	r = remove_leaf(disk, shot->guid, err);
+	return r ? r : ploop_op_settle(disk, err);
+}
+
+/* --- temporary states --- */
+
+/* One that can go now: it has no child, or one, and lies in a file that may be written to. */
+static const struct ploop_shot *next_to_settle(const struct ploop_descriptor *d)
+{
+	for (unsigned i = 0; i < d->shot_count; i++) {
+		const struct ploop_shot *shot = &d->shots[i];
+		const struct ploop_image *image = ploop_descriptor_image(d, shot->guid);
+
+		if (shot->is_temporary && image && ploop_file_is_own(image->file) &&
+		    !guid_equal(shot->guid, d->top) &&
+		    ploop_descriptor_children(d, shot->guid) <= 1)
+			return shot;
+	}
+	return NULL;
+}
+
+int ploop_op_settle(struct ploop_disk *disk, struct stor_err *err)
+{
+	const struct ploop_shot *shot;
+
+	while ((shot = next_to_settle(&disk->descriptor))) {
+		char guid[GUID_TEXT_BYTES];
+
+		memcpy(guid, shot->guid, sizeof(guid));
+		if (ploop_descriptor_children(&disk->descriptor, guid)
+		            ? ploop_ops_fold(disk, guid, guid, err)
+		            : remove_leaf(disk, guid, err))
+			return -1;
+	}
+	return 0;
+}

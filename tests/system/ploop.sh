@@ -1,0 +1,196 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The ploop backend as a user sees it: both ways to attach, clones, what is left after a kill, and
+# that others read what it wrote and it reads what others wrote.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+# Debian's ploop reads PATH_MAX bytes at each path it is given, and dies where the stack ends sooner.
+ploop() { env -i PAD="$(head -c 8192 /dev/zero | tr '\0' x)" /usr/sbin/ploop "$@"; }
+# Another judge has nothing to say of an image, and nothing to mend.
+accepted() {
+	local before
+	before=$(sha256sum <"$1")
+	ploop check --force "$1" >log 2>&1 || { cat log >&2; fail "ploop check $1"; }
+	! grep -v '^Reopen rw ' log >&2 || fail "ploop check $1 has something to say"
+	same "$(sha256sum <"$1")" "$before"
+}
+data() { echo "$STOR_STORE/volumes/$1/data"; }
+# The in-use mark of the header.
+mark() { od -An -tx4 -j44 -N4 "$1" | tr -d ' '; }
+IN_USE=746f6e59
+
+make_volume() { expect 0 run_stor volume create --backend ploop --size 64M --image busybox "$@"; }
+how() { sed -n 's/^how=//p' "$STOR_STATE"/users/*; }
+
+# The filesystem as another reader of the format sees it, and as stor's device has it.
+same_bytes() {
+	local name=$1 device size
+	mkdir -p mnt
+	expect 0 run_stor volume mount --read-only "$name" "$T/mnt"
+	device=$(findmnt -no SOURCE "$T/mnt")
+	size=$(blockdev --getsize64 "$device")
+	cat "$device" >ours
+	expect 0 run_stor volume umount "$name"
+	qemu-img convert -f parallels -O raw "$(data "$name")/root.hds" theirs
+	cmp -n "$size" ours <(tail -c +1048577 theirs) || fail "$name: qemu-img reads something else"
+}
+
+test_attached_by_engine() {
+	local format
+	for format in v1 v2; do
+		make_volume -o format=$format $format
+		expect 0 run_stor run --root $format -- sh -c 'echo kept >/file; dd if=/dev/urandom of=/big bs=1M count=9'
+		expect 0 run_stor run --root $format -- cat /file
+		same "$(cat "$OUT")" kept
+		same "$(mark "$(data $format)/root.hds")" 00000000
+		accepted "$(data $format)/root.hds"
+		same_bytes $format
+		expect 0 run_stor volume check $format
+	done
+}
+
+test_attached_directly() {
+	make_volume -o layout=preallocated v
+	"$STOR" run --root v -- sleep 60 &
+	until [ "$(how 2>/dev/null)" ]; do sleep 0.05; done
+	same "$(how)" "direct, buffered"
+	same "$(mark "$(data v)/root.hds")" $IN_USE
+	expect 4 run_stor volume check --repair v
+	expect 125 run_stor run --root v -- true
+	err_has 'in use'
+	kill -TERM $!
+	wait $! || true
+	same "$(mark "$(data v)/root.hds")" 00000000
+	expect 0 run_stor run --root v -- sh -c 'echo kept >/file'
+	expect 0 run_stor run --root v -o attach=engine -- cat /file
+	same "$(cat "$OUT")" kept
+	accepted "$(data v)/root.hds"
+	same_bytes v
+}
+
+test_a_killed_stor_leaves_no_mark() {
+	local pid
+	make_volume -o layout=preallocated v
+	"$STOR" run --root v -- sh -c 'echo kept >/file; sync; sleep 60' &
+	pid=$!
+	until [ "$(mark "$(data v)/root.hds")" = $IN_USE ] && [ "$(how 2>/dev/null)" ]; do sleep 0.05; done
+	sleep 0.5
+	kill -KILL $pid
+	wait $pid 2>/dev/null || true
+	same "$(mark "$(data v)/root.hds")" $IN_USE
+	# Any command, and none that names the volume.
+	expect 0 run_stor ps
+	same "$(mark "$(data v)/root.hds")" 00000000
+	accepted "$(data v)/root.hds"
+	expect 0 run_stor run --root v -- cat /file
+	same "$(cat "$OUT")" kept
+}
+
+test_raw() {
+	make_volume -o layout=raw v
+	expect 0 run_stor run --root v -- sh -c 'echo kept >/file'
+	expect 0 run_stor run --root v -o attach=engine -- cat /file
+	same "$(cat "$OUT")" kept
+	expect 0 run_stor volume check v
+}
+
+test_clones() {
+	make_volume v
+	expect 0 run_stor run --root v -- sh -c 'echo shared >/file'
+	expect 0 run_stor volume clone v w
+	expect 0 run_stor run --root w -- sh -c 'cat /file; echo other >/file'
+	same "$(cat "$OUT")" shared
+	expect 0 run_stor run --root v -- cat /file
+	same "$(cat "$OUT")" shared
+	expect 0 run_stor volume rm v
+	expect 0 run_stor run --root w -- cat /file
+	same "$(cat "$OUT")" other
+	accepted "$(data w)/root.hds"
+}
+
+test_throwaway_roots() {
+	local way
+	for way in auto delta overlay copy; do
+		expect 0 run_stor run --rm --backend ploop -o clone=$way -- sh -c 'echo x >/file; cat /file'
+		same "$(cat "$OUT")" x
+	done
+	# A golden volume is as it was.
+	expect 1 run_stor run --rm --backend ploop -- cat /file
+	same "$(find "$STOR_STORE/containers" -mindepth 1 | wc -l)" 0
+}
+
+test_images_of_others() {
+	mkdir tree tree/bin bundle.hdd
+	cp /bin/busybox tree/bin/sh
+	mke2fs -q -t ext4 -d tree disk.raw 64M
+	qemu-img convert -f raw -O parallels disk.raw disk.hds
+	# One image without descriptor or partition table.
+	expect 0 run_stor run --root "$T/disk.hds" -- /bin/sh -c 'echo kept >/file'
+	same "$(mark disk.hds)" 00000000
+	expect 0 run_stor run --root "$T/disk.hds" -- /bin/sh -c 'read -r x </file; echo $x'
+	same "$(cat "$OUT")" kept
+	expect 0 run_stor volume check "$T/disk.hds"
+	# A chain that ploop made, by folder and by descriptor.
+	(cd bundle.hdd && ploop init -s 64M -t none -v 1 "$T/bundle.hdd/root.hds") >log 2>&1 || { cat log >&2; fail "ploop init"; }
+	expect 0 run_stor volume inspect "$T/bundle.hdd"
+	out_has '"ploop v1"'
+	expect 0 run_stor volume inspect "$T/bundle.hdd/DiskDescriptor.xml"
+	out_has '"ploop v1"'
+	expect 125 run_stor run --root "$T/bundle.hdd" -- /bin/sh
+	err_has 'no filesystem'
+}
+
+test_a_descriptor_reaches_nothing_else() {
+	make_volume v
+	cp -a "$(data v)" out.hdd
+	mv out.hdd/root.hds secret
+	ln -s ../secret out.hdd/root.hds
+	expect 125 run_stor run --root "$T/out.hdd" -- true
+	err_has 'lies outside its folder'
+	sed -i "s|root.hds|$T/secret|" out.hdd/DiskDescriptor.xml
+	expect 125 run_stor run --root "$T/out.hdd" -- true
+	err_has 'lies outside its folder'
+}
+
+test_smaller_is_refused() {
+	make_volume v
+	expect 5 run_stor volume resize v 16M
+	expect 0 run_stor volume check v
+	accepted "$(data v)/root.hds"
+}
+
+test_damage_is_found() {
+	local file
+	make_volume v
+	file=$(data v)/root.hds
+	# Two slots that point to one cluster.
+	dd if="$file" of="$file" bs=4 skip=17 seek=56 count=1 conv=notrunc status=none
+	expect 1 run_stor volume check v
+	out_has 'shares its place'
+	expect 0 run_stor volume check --repair v
+	out_has 'repaired'
+	expect 0 run_stor volume check v
+	# An image that nobody names.
+	cp "$file" "$(data v)/stray"
+	expect 0 run_stor volume check v
+	out_has 'stray: an image that DiskDescriptor.xml does not name'
+	rm "$file"
+	expect 3 run_stor volume check v
+	err_has 'No such file'
+}
+
+test_parameters() {
+	expect 2 run_stor volume create --backend ploop -o cluster=48K v
+	err_has 'power of two'
+	expect 2 run_stor volume create --backend ploop --size 1M v
+	err_has 'at least 16M'
+	expect 0 run_stor volume create --backend ploop --size 16M -o cluster=32K v
+	expect 125 run_stor run --root v -o attach=kernel -- true
+	err_has 'no ploop driver'
+	expect 0 run_stor volume create --backend ploop --size 16M -o format=v1 -o journal=no w
+	accepted "$(data w)/root.hds"
+	same "$(find "$STOR_STORE/tmp" -mindepth 1 | wc -l)" 0
+}
+
+run_tests "$@"
