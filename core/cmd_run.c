@@ -171,15 +171,6 @@ static const struct opt_command command = {
 	.later = run_later,
 };
 
-/* Descriptors 0 to 2 must be taken, lest something of stor's own becomes the command's output. */
-static int fill_stdio(struct stor_err *err)
-{
-	for (int fd = 0; fd < 3; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
-			return err_fail(err, STOR_FAILED, errno, "open /dev/null");
-	return 0;
-}
-
 /* User 0 of an ordinary container lacks what making containers needs. */
 static int check_privileges(struct stor_err *err)
 {
@@ -220,8 +211,6 @@ int cmd_run(struct store *store, int argc, char **argv, struct stor_err *err)
 	int count, result;
 
 	config_init(&config);
-	if (fill_stdio(err) < 0)
-		return -1;
 	result = opts_parse(&command, &config, argc, argv, &operands, &count, err);
 	if (result)
 		return result < 0 ? -1 : 0;

@@ -19,6 +19,7 @@
 #include <stor/util.h>
 
 #include "core/base/fs.h"
+#include "core/container_spare.h"
 #include "core/volume.h"
 
 #define CONTAINER_PATH_MAX 64
@@ -36,6 +37,19 @@ int container_save(struct store *store, const char *id, const struct record *rec
 
 	container_path(id, "/record", path);
 	if (record_save(record, store->fd, path, false, err) < 0)
+		return err_context(err, "container %s", id);
+	return 0;
+}
+
+int container_note(struct store *store, const char *id, struct record *record,
+                   const struct record *changes, struct stor_err *err)
+{
+	char path[CONTAINER_PATH_MAX];
+
+	for (size_t i = 0; i < changes->keys.count; i++)
+		record_set(record, changes->keys.items[i], changes->values.items[i]);
+	container_path(id, "/record", path);
+	if (record_append(changes, store->fd, path, err) < 0)
 		return err_context(err, "container %s", id);
 	return 0;
 }
@@ -89,6 +103,21 @@ static int remove_folder(struct store *store, const char *id, struct stor_err *e
 	return 0;
 }
 
+/* Instead of removing it: when root_release() left its volume's folder, it is empty. */
+static bool keep_folder(struct store *store, const char *id)
+{
+	char path[CONTAINER_PATH_MAX], data[CONTAINER_PATH_MAX];
+
+	container_path(id, "/data", data);
+	if (!fs_is_empty(store->fd, data))
+		return false;
+	container_path(id, "/record", path);
+	if (unlinkat(store->fd, path, 0) < 0)
+		return false;
+	kill_point("container-spare");
+	return container_keep_spare(store, id);
+}
+
 /* Removes everything of a container that is not in use any more. */
 static int destroy(struct store *store, const char *id, const struct record *record, bool own,
                    struct stor_err *err)
@@ -98,6 +127,8 @@ static int destroy(struct store *store, const char *id, const struct record *rec
 	if (name && store_drop_name(store, name, id, own, err) < 0)
 		return -1;
 	kill_point("container-remove-name");
+	if (own && keep_folder(store, id))
+		return 0;
 	if (root_destroy(store, id, record, err) < 0)
 		return err_context(err, "container %s", id);
 	kill_point("container-remove-volume");
@@ -108,6 +139,8 @@ static int make_folder(struct store *store, const char *id, struct stor_err *err
 {
 	char path[CONTAINER_PATH_MAX];
 
+	if (container_take_spare(store, id))
+		return 0;
 	container_path(id, "", path);
 	if (mkdirat(store->fd, path, 0700) == 0)
 		return 0;

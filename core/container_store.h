@@ -27,6 +27,10 @@ int container_begin(struct store *store, const char *name, struct record *record
 int container_save(struct store *store, const char *id, const struct record *record,
                    struct stor_err *err);
 
+/* Set the values of `changes` in the record, and add them to what is on disk. */
+int container_note(struct store *store, const char *id, struct record *record,
+                   const struct record *changes, struct stor_err *err);
+
 /* The run is over: record its exit code (status=exited), or with `remove` take everything of it
  * away, its ephemeral volume included (which is released by now). No longer live in either case. */
 int container_end(struct store *store, const char *id, struct record *record, int exit_code,

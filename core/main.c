@@ -179,15 +179,12 @@ static int finish(int status)
 
 /* A caller may have closed the standard descriptors; files opened next must not take their place.
  */
-static void open_standard_fds(void)
+static int open_standard_fds(struct stor_err *err)
 {
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd > STDERR_FILENO)
-		close(fd);
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return err_fail(err, STOR_FAILED, errno, "open /dev/null");
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -196,8 +193,7 @@ int main(int argc, char **argv)
 	struct store store = STORE_INIT;
 	int failure_status = 0, status, at;
 
-	open_standard_fds();
-	if (paths_from_environment(&store, &err) < 0)
+	if (open_standard_fds(&err) < 0 || paths_from_environment(&store, &err) < 0)
 		at = -1;
 	else
 		at = global_options(&store, argc, argv, &err);

@@ -233,7 +233,8 @@ static int prepare_from_image(struct store *store, const char *id, const struct 
 {
 	const struct backend *backend = backend_load(root_backend_name(opts->backend), err);
 	cleanup_strv struct strv params = STRV_INIT;
-	cleanup_image struct image image = IMAGE_INIT;
+	cleanup_image struct image own_image = IMAGE_INIT;
+	const struct image *image;
 	struct golden_opts golden = { .backend = backend,
 		                      .params = &params,
 		                      .fs_type = opts->fs_type };
@@ -245,13 +246,15 @@ static int prepare_from_image(struct store *store, const char *id, const struct 
 	/* Over an overlay's base the size is that of what is written; it is the same base for all.
 	 */
 	golden.size_bytes = choice == CLONE_OVERLAY ? 0 : opts->size_bytes;
-	if (image_open(store, opts->image ? opts->image : IMAGE_BUILTIN, &image, err) < 0 ||
-	    golden_open(store, &image, &golden, &root->base_volume, err) < 0)
+	if (!opts->image && image_open(store, IMAGE_BUILTIN, &own_image, err) < 0)
+		return -1;
+	image = opts->image ? opts->image : &own_image;
+	if (golden_open(store, image, &golden, &root->base_volume, err) < 0)
 		return -1;
 	root->is_ephemeral = true;
 	root->clone_mode = clone_names[choice];
 	record_set(record, "volume.clone", root->clone_mode);
-	record_set(record, "volume.image-id", image.id);
+	record_set(record, "volume.image-id", image->id);
 	/* These need their golden volume for as long as they live. */
 	if (choice == CLONE_OVERLAY || choice == CLONE_DELTA)
 		record_set(record, "volume.golden", root->base_volume.name);
@@ -308,12 +311,14 @@ int root_prepare(struct store *store, const char *id, const struct root_opts *op
 
 /* --- the end ------------------------------------------------------------------------------ */
 
-/* Removes the ephemeral volume. What cannot be removed is left to container_end() and the sweep. */
-static int destroy_ephemeral(struct volume *volume, struct stor_err *err)
+/* Removes the ephemeral volume. What cannot be removed is left to container_end() and the sweep.
+ * The folder of one into which no container could write itself stays, empty, for container_end().
+ */
+static int destroy_ephemeral(struct volume *volume, bool keep_folder, struct stor_err *err)
 {
 	if (backend_destroy(volume->backend, &volume->ref, err) < 0)
 		return err_context(err, "container %s: remove its volume", volume->name);
-	return fs_remove_tree(AT_FDCWD, volume->path, err);
+	return keep_folder ? 0 : fs_remove_tree(AT_FDCWD, volume->path, err);
 }
 
 int root_release(struct root *root, bool destroy, struct stor_err *err)
@@ -329,7 +334,7 @@ int root_release(struct root *root, bool destroy, struct stor_err *err)
 	    volume_release(&root->base, discard && !root->is_overlay, result ? &later : err) < 0)
 		result = -1;
 	if (discard && !result && own->backend && own->kind == VOLUME_EPHEMERAL)
-		result = destroy_ephemeral(own, err);
+		result = destroy_ephemeral(own, root->is_overlay, err);
 	volume_free(&root->upper_volume);
 	volume_free(&root->base_volume);
 	return result;

@@ -7,6 +7,7 @@
  *	  golden/KEY/        record, data/     a volume made of an image, shared by its clones
  *	  volumes/NAME/      record, data/
  *	  containers/ID/     record, data/     data: the container's ephemeral volume
+ *	  spare/N/           data/             an empty containers/ID/ for the next run
  *	  names/NAME         symbolic link whose text is the id of the container with that name
  *	  tmp/PID.START.N/   work in progress; renamed to its place when whole
  *	  state              symbolic link to the STATE in use

@@ -53,7 +53,10 @@ void volume_init(struct volume *volume, struct store *store, enum volume_kind ki
 	volume->key = make_key(kind, kind == VOLUME_FOREIGN ? path : name);
 	volume->ref.struct_size = sizeof(volume->ref);
 	volume->ref.path = volume->path;
-	volume->ref.flags = kind == VOLUME_FOREIGN ? STOR_VOLUME_FOREIGN : 0;
+	if (kind == VOLUME_FOREIGN)
+		volume->ref.flags = STOR_VOLUME_FOREIGN;
+	else
+		volume->ref.flags = kind == VOLUME_EPHEMERAL ? STOR_VOLUME_EPHEMERAL : 0;
 }
 
 int volume_set_params(struct volume *volume, const struct strv *given, uint32_t scope,

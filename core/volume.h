@@ -153,7 +153,7 @@ int volume_umount(struct store *store, const char *name_or_dir, struct stor_err 
 
 struct root_opts {
 	const char *backend;       /* NULL: STOR_BACKEND, else "dir"; for a root path: probed */
-	const char *image;         /* NULL: the built-in busybox */
+	const struct image *image; /* open; NULL: the built-in busybox */
 	const char *root;          /* named volume or path to run in place; excludes image */
 	const struct strv *params; /* KEY=VALUE, and clone=overlay|reflink|copy|auto */
 	uint64_t size_bytes;

@@ -23,6 +23,9 @@ int copytree(int from_fd, const char *from_path, int to_fd, enum stor_clone_mode
 /* Space that the tree takes on its filesystem; a file with several links counts once. */
 int copytree_measure(int dir_fd, const char *path, uint64_t *allocated_bytes, struct stor_err *err);
 
+/* Remove all that is in the directory dir_fd. */
+int copytree_empty(int dir_fd, const char *path, struct stor_err *err);
+
 /* Remove `name` below dir_fd and all in it. Nothing there is success. `path` is for messages. */
 int copytree_remove(int dir_fd, const char *name, const char *path, struct stor_err *err);
 

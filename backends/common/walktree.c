@@ -110,6 +110,11 @@ static int remove_entry(int dir_fd, const char *name, dev_t device)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return -1;
+	/* Many are empty. */
+	if (!unlinkat(dir_fd, name, AT_REMOVEDIR) || errno == ENOENT)
+		return 0;
+	if (errno != ENOTEMPTY && errno != EEXIST)
+		return -1;
 	dir = open_list(dir_fd, name);
 	if (!dir)
 		return -1;
@@ -125,6 +130,27 @@ static int remove_entry(int dir_fd, const char *name, dev_t device)
 	if (result < 0)
 		return -1;
 	return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+int copytree_empty(int dir_fd, const char *path, struct stor_err *err)
+{
+	const char *child;
+	struct stat st;
+	int result = 0;
+	DIR *dir = open_list(dir_fd, ".");
+
+	if (!dir || fstat(dir_fd, &st) < 0)
+		result = -1;
+	while (!result && (child = next_name(dir)))
+		result = remove_entry(dir_fd, child, st.st_dev);
+	if (!result && errno)
+		result = -1;
+	if (result < 0)
+		host->fail(err, errno == EBUSY || errno == EXDEV ? STOR_BUSY : STOR_FAILED, errno,
+		           "remove %s", path);
+	if (dir)
+		close_list(dir);
+	return result;
 }
 
 int copytree_remove(int dir_fd, const char *name, const char *path, struct stor_err *err)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The `dir` backend: a root filesystem is a plain directory, "rootfs" in the volume's folder, or
- * whatever directory the user named. Attached, it is a detached clone of its mount.
+ * whatever directory the user named; the ephemeral volume of a container is its folder itself,
+ * which is quicker to make. Attached, it is a detached clone of its mount.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,25 +30,36 @@ static bool is_foreign(const struct stor_volume *volume)
 	return volume->flags & STOR_VOLUME_FOREIGN;
 }
 
+/* Is the content in the folder itself? */
+static bool is_bare(const struct stor_volume *volume)
+{
+	return volume->flags & (STOR_VOLUME_FOREIGN | STOR_VOLUME_EPHEMERAL);
+}
+
+/* Opens the content's directory below the volume's folder. -1 with errno. */
+static int open_below(const struct stor_volume *volume, int folder_fd)
+{
+	return openat(folder_fd, is_bare(volume) ? "." : ROOT_NAME,
+	              O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 /* The directory that holds the content, or -1 with err filled. */
 static int open_root(const struct stor_volume *volume, struct stor_err *err)
 {
 	cleanup_close int folder_fd = -1;
 	int fd;
 
-	if (is_foreign(volume)) {
+	if (is_bare(volume)) {
 		fd = open(volume->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	} else {
 		folder_fd = open(volume->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		/* Without the folder errno tells of it. */
-		fd = folder_fd < 0 ? -1
-		                   : openat(folder_fd, ROOT_NAME,
-		                            O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = folder_fd < 0 ? -1 : open_below(volume, folder_fd);
 	}
 	if (fd < 0)
 		host->fail(err, errno == ENOENT ? STOR_NOT_FOUND : STOR_FAILED, errno,
 		           "open directory %s%s", volume->path,
-		           is_foreign(volume) ? "" : "/" ROOT_NAME);
+		           is_bare(volume) ? "" : "/" ROOT_NAME);
 	return fd;
 }
 
@@ -57,9 +69,9 @@ static int make_root(const struct stor_volume *volume, struct stor_err *err)
 	cleanup_close int folder_fd = open(volume->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int fd = -1;
 
-	if (folder_fd < 0 || mkdirat(folder_fd, ROOT_NAME, 0755) < 0)
+	if (folder_fd < 0 || (!is_bare(volume) && mkdirat(folder_fd, ROOT_NAME, 0755) < 0))
 		return host->fail(err, STOR_FAILED, errno, "make %s/" ROOT_NAME, volume->path);
-	fd = openat(folder_fd, ROOT_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open_below(volume, folder_fd);
 	/* Whatever the umask is. */
 	if (fd < 0 || fchmod(fd, 0755) < 0)
 		return host->fail(err, STOR_FAILED, errno, "open %s/" ROOT_NAME, volume->path);
@@ -218,12 +230,13 @@ static int dir_destroy(const struct stor_volume *volume, struct stor_err *err)
 		return errno == ENOENT
 		               ? 0
 		               : host->fail(err, STOR_FAILED, errno, "destroy %s", volume->path);
-	root_fd = openat(folder_fd, ROOT_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	root_fd = open_below(volume, folder_fd);
 	if (root_fd < 0 && errno == ENOENT)
 		return 0;
 	if (root_fd >= 0 && copyfile_lock(root_fd, LOCK_EX, 0) < 0)
 		return host->fail(err, STOR_BUSY, 0, "destroy %s: it is in use", volume->path);
-	return copytree_remove(folder_fd, ROOT_NAME, volume->path, err);
+	return is_bare(volume) ? copytree_empty(folder_fd, volume->path, err)
+	                       : copytree_remove(folder_fd, ROOT_NAME, volume->path, err);
 }
 
 static int dir_clone(const struct stor_volume *volume, const struct stor_clone_req *req,

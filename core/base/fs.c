@@ -212,6 +212,27 @@ int fs_remove_tree(int dir_fd, const char *path, struct stor_err *err)
 	return 0;
 }
 
+bool fs_is_empty(int dir_fd, const char *path)
+{
+	int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	unsigned count = 0;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	errno = 0;
+	while (count < 3 && readdir(dir))
+		count++;
+	/* "." and ".." */
+	if (errno)
+		count = 3;
+	closedir(dir);
+	return count <= 2;
+}
+
 int fs_open_in_root(int root_fd, const char *path, int flags)
 {
 	return sys_openat2(root_fd, path, flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);

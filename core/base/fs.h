@@ -30,6 +30,9 @@ int fs_mkdirs(const char *path, mode_t mode, struct stor_err *err);
 /* Open a directory for use with the *at() calls, without following a link in its last component. */
 int fs_open_dir(int dir_fd, const char *path, struct stor_err *err);
 
+/* Is `path` below dir_fd a directory, no symbolic link, without entries? */
+bool fs_is_empty(int dir_fd, const char *path);
+
 /* Remove a file or a whole tree below dir_fd, without crossing into other filesystems or following
  * links. Nothing there is success. */
 int fs_remove_tree(int dir_fd, const char *path, struct stor_err *err);

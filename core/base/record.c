@@ -2,11 +2,14 @@
 /* Key=value records: see record.h. */
 #include "core/base/record.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <stor/util.h>
 
@@ -92,6 +95,28 @@ static char *unescape(const char *text, size_t size)
 	return strbuf_steal(&buf);
 }
 
+/* Takes the line that ends at `end` in. -1: it is none. */
+static int parse_line(struct record *record, const char *line, const char *end)
+{
+	bool replaces = *line == '!';
+	const char *text = line + replaces, *equals = memchr(text, '=', (size_t)(end - text));
+	cleanup_free char *key = NULL, *value = NULL;
+
+	if (!equals || equals == text)
+		return -1;
+	value = unescape(equals + 1, (size_t)(end - equals - 1));
+	if (!value)
+		return -1;
+	key = xstrndup(text, (size_t)(equals - text));
+	if (replaces) {
+		record_set(record, key, value);
+	} else {
+		strv_take(&record->keys, steal_ptr(&key));
+		strv_take(&record->values, steal_ptr(&value));
+	}
+	return 0;
+}
+
 int record_parse(struct record *record, const char *text, const char *what, struct stor_err *err)
 {
 	if (!str_starts(text, RECORD_VERSION))
@@ -99,15 +124,12 @@ int record_parse(struct record *record, const char *text, const char *what, stru
 		                "%s: not a record that this version of stor understands", what);
 	text += strlen(RECORD_VERSION);
 	while (*text) {
-		const char *end = strchr(text, '\n'), *equals = strchr(text, '=');
-		char *value = NULL;
+		const char *end = strchr(text, '\n');
 
-		if (end && equals && equals > text && equals < end)
-			value = unescape(equals + 1, (size_t)(end - equals - 1));
-		if (!value)
+		if (!end && *text == '!')
+			return 0;
+		if (!end || parse_line(record, text, end) < 0)
 			return err_fail(err, STOR_FAILED, 0, "%s: damaged record", what);
-		strv_take(&record->keys, xstrndup(text, (size_t)(equals - text)));
-		strv_take(&record->values, value);
 		text = end + 1;
 	}
 	return 0;
@@ -125,24 +147,53 @@ int record_load(struct record *record, int dir_fd, const char *path, struct stor
 	return record_parse(record, text, path, err);
 }
 
+/* Writes the lines of a record, each behind `prefix`. */
+static void put_lines(struct strbuf *buf, const struct record *record, const char *prefix)
+{
+	for (size_t i = 0; i < record->keys.count; i++) {
+		strbuf_puts(buf, prefix);
+		strbuf_puts(buf, record->keys.items[i]);
+		strbuf_putc(buf, '=');
+		for (const char *c = record->values.items[i]; *c; c++) {
+			if (*c == '\n')
+				strbuf_puts(buf, "\\n");
+			else if (*c == '\\')
+				strbuf_puts(buf, "\\\\");
+			else
+				strbuf_putc(buf, *c);
+		}
+		strbuf_putc(buf, '\n');
+	}
+}
+
+int record_append(const struct record *changes, int dir_fd, const char *path, struct stor_err *err)
+{
+	cleanup_close int fd = openat(dir_fd, path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+	cleanup_strbuf struct strbuf buf = STRBUF_INIT;
+	struct stat before;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &before) < 0)
+		return err_fail(err, STOR_FAILED, errno, "open %s", path);
+	put_lines(&buf, changes, "!");
+	/* One call, for a reader to see all of it; so small a write is cut short by a full disk
+	 * alone. */
+	n = write(fd, buf.text, buf.length);
+	if (n == (ssize_t)buf.length)
+		return 0;
+	err_fail(err, STOR_FAILED, n < 0 ? errno : ENOSPC, "write %s", path);
+	if (n > 0 && ftruncate(fd, before.st_size) < 0)
+		err_hint(err, "the last line of %s is cut short, and ignored", path);
+	return -1;
+}
+
 int record_save(const struct record *record, int dir_fd, const char *path, bool durable,
                 struct stor_err *err)
 {
 	cleanup_strbuf struct strbuf buf = STRBUF_INIT;
 
 	strbuf_puts(&buf, RECORD_VERSION);
-	for (size_t i = 0; i < record->keys.count; i++) {
-		strbuf_printf(&buf, "%s=", record->keys.items[i]);
-		for (const char *c = record->values.items[i]; *c; c++) {
-			if (*c == '\n')
-				strbuf_puts(&buf, "\\n");
-			else if (*c == '\\')
-				strbuf_puts(&buf, "\\\\");
-			else
-				strbuf_putc(&buf, *c);
-		}
-		strbuf_putc(&buf, '\n');
-	}
+	put_lines(&buf, record, "");
 	return fs_write_file(dir_fd, path, buf.text, buf.length, 0600, durable, err);
 }
 

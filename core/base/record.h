@@ -2,7 +2,10 @@
 /*
  * Small files of "key=value" lines in which stor remembers images, volumes and containers: quick
  * to read without a library, and readable by people. The first line is "stor-record=1". In values,
- * newline and backslash are written \n and \\. A key may stand several times, in order.
+ * newline and backslash are written \n and \\. A key may stand several times, in order. A line
+ * "!key=value", which record_append() writes, replaces the value of its key in the lines before;
+ * the last such line counts only with its newline, so that one cut short is as if it were not
+ * there.
  */
 #ifndef BASE_RECORD_H
 #define BASE_RECORD_H
@@ -43,6 +46,9 @@ int record_load(struct record *record, int dir_fd, const char *path, struct stor
 /* Replace `path` atomically (mode 0600); durable as fs_write_file(). */
 int record_save(const struct record *record, int dir_fd, const char *path, bool durable,
                 struct stor_err *err);
+/* Set the values of `changes` in a record that is there already, at its end: cheaper than to save
+ * it anew, and whoever reads it meanwhile sees a beginning of the changes, in their order. */
+int record_append(const struct record *changes, int dir_fd, const char *path, struct stor_err *err);
 /* Parse text that record_load() would read; `what` names it in messages. */
 int record_parse(struct record *record, const char *text, const char *what, struct stor_err *err);
 

@@ -98,13 +98,13 @@ static int parse_list(const char *option, const struct strv *list, uint64_t *sin
 	return 0;
 }
 
-/* What stor can give at most. A host, or a container around stor, may keep some back. */
-static uint64_t own_bounding(void)
+/* What of `asked` stor can give. A host, or a container around stor, may keep some back. */
+static uint64_t own_bounding(uint64_t asked)
 {
 	uint64_t set = 0;
 
 	for (int cap = 0; cap < NAME_COUNT; cap++)
-		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
+		if (asked & CAPS_BIT(cap) && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
 			set |= CAPS_BIT(cap);
 	return set;
 }
@@ -123,7 +123,7 @@ static int check_available(uint64_t added, uint64_t available, struct stor_err *
 int caps_resolve(const struct strv *add, const struct strv *drop, uint64_t *caps,
                  struct stor_err *err)
 {
-	uint64_t added, dropped, set = caps_default(), available = own_bounding();
+	uint64_t added, dropped, set = caps_default(), available;
 	bool add_all, drop_all;
 
 	if (parse_list("--cap-add", add, &added, &add_all, err) < 0 ||
@@ -135,6 +135,7 @@ int caps_resolve(const struct strv *add, const struct strv *drop, uint64_t *caps
 		err_hint(err, "without a filter it would open every device of the host");
 		return -1;
 	}
+	available = own_bounding(add_all ? ~0ull : added);
 	if (check_available(added, available, err) < 0)
 		return -1;
 	if (add_all)

@@ -22,6 +22,7 @@ struct run {
 	struct container_config *config;
 	struct record record;
 	char *id;
+	struct image image; /* what the root is made of; held until it is made */
 	struct root root;
 	struct plan_volumes volumes;
 	struct undo undo; /* what goes again when the start fails */
@@ -60,16 +61,16 @@ static void undo_volumes(void *arg)
 static int apply_image(struct run *run, struct stor_err *err)
 {
 	struct container_config *config = run->config;
-	cleanup_image struct image image = { .tree_fd = -1, .lock_fd = -1 };
 
 	if (config->root) {
 		config_apply_image(config, NULL);
 		return 0;
 	}
-	if (image_open(run->store, config->image ? config->image : IMAGE_BUILTIN, &image, err) < 0)
+	if (image_open(run->store, config->image ? config->image : IMAGE_BUILTIN, &run->image,
+	               err) < 0)
 		return -1;
-	config_apply_image(config, &image.record);
-	record_set(&run->record, "image", image.name);
+	config_apply_image(config, &run->image.record);
+	record_set(&run->record, "image", run->image.name);
 	return 0;
 }
 
@@ -92,7 +93,7 @@ static int make_container(struct run *run, struct stor_err *err)
 	const struct container_config *config = run->config;
 	const struct root_opts opts = {
 		.backend = config->backend,
-		.image = config->image,
+		.image = config->root ? NULL : &run->image,
 		.root = config->root,
 		.params = &config->params,
 		.size_bytes = config->size_bytes,
@@ -107,6 +108,7 @@ static int make_container(struct run *run, struct stor_err *err)
 	kill_point("container-begun");
 	if (root_prepare(run->store, run->id, &opts, &run->root, &run->record, err) < 0)
 		return -1;
+	image_close(&run->image);
 	undo_push(&run->undo, undo_root, run, NULL);
 	kill_point("root-prepared");
 	undo_push(&run->undo, undo_volumes, run, NULL);
@@ -118,12 +120,13 @@ static int make_container(struct run *run, struct stor_err *err)
 /* Written when the command already runs, so that it waits for none of this. */
 static void note_running(struct run *run, const struct process *process)
 {
+	cleanup_record struct record changes = RECORD_INIT;
 	struct stor_err err = STOR_ERR_INIT;
 
-	record_set(&run->record, "status", "running");
-	record_set_u64(&run->record, "pid", (uint64_t)process->pid);
-	record_set_u64(&run->record, "start-time", proc_start_time(process->pid));
-	if (container_save(run->store, run->id, &run->record, &err) < 0)
+	record_set_u64(&changes, "pid", (uint64_t)process->pid);
+	record_set_u64(&changes, "start-time", proc_start_time(process->pid));
+	record_set(&changes, "status", "running");
+	if (container_note(run->store, run->id, &run->record, &changes, &err) < 0)
 		log_warn("%s", err.text);
 	kill_point("running");
 	err_clear(&err);
@@ -177,7 +180,9 @@ static int run_planned(struct run *run, struct stor_err *err)
 
 int container_run(struct store *store, struct container_config *config, struct stor_err *err)
 {
-	struct run run = { .store = store, .config = config, .undo = UNDO_INIT };
+	struct run run = {
+		.store = store, .config = config, .image = IMAGE_INIT, .undo = UNDO_INIT
+	};
 	int status = STATUS_FAILED;
 	sigset_t old;
 
@@ -188,6 +193,7 @@ int container_run(struct store *store, struct container_config *config, struct s
 			status = run_planned(&run, err);
 	}
 	undo_unwind(&run.undo);
+	image_close(&run.image);
 	record_free(&run.record);
 	free(run.id);
 	sigprocmask(SIG_SETMASK, &old, NULL);

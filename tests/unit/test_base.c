@@ -77,6 +77,43 @@ static void records_come_back_as_written(void **state)
 	assert_int_equal(fs_remove_tree(AT_FDCWD, dir, &err), 0);
 }
 
+static void appended_values_replace_those_before(void **state)
+{
+	cleanup_record struct record written = RECORD_INIT, changes = RECORD_INIT;
+	cleanup_record struct record read_back = RECORD_INIT, cut = RECORD_INIT;
+	struct stor_err err = STOR_ERR_INIT;
+	char dir[] = "/tmp/stor-test-XXXXXX";
+	cleanup_close int dir_fd = -1;
+	struct stat st;
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	dir_fd = open(dir, O_RDONLY | O_DIRECTORY);
+	record_add(&written, "status", "created");
+	record_add(&written, "name", "web");
+	record_add(&changes, "pid", "17");
+	record_add(&changes, "status", "run\nning");
+	assert_int_equal(record_append(&changes, dir_fd, "r", &err), -1);
+	err_clear(&err);
+	assert_int_equal(record_save(&written, dir_fd, "r", false, &err), 0);
+	assert_int_equal(record_append(&changes, dir_fd, "r", &err), 0);
+	assert_int_equal(record_load(&read_back, dir_fd, "r", &err), 0);
+	assert_string_equal(record_get(&read_back, "status"), "run\nning");
+	assert_string_equal(record_get(&read_back, "pid"), "17");
+	assert_string_equal(record_get(&read_back, "name"), "web");
+	assert_int_equal(read_back.keys.count, 3);
+	/* A write that was cut short: what is whole counts. */
+	assert_int_equal(fstatat(dir_fd, "r", &st, 0), 0);
+	fd = openat(dir_fd, "r", O_WRONLY);
+	assert_int_equal(ftruncate(fd, st.st_size - 3), 0);
+	close(fd);
+	assert_int_equal(record_load(&cut, dir_fd, "r", &err), 0);
+	assert_string_equal(record_get(&cut, "status"), "created");
+	assert_string_equal(record_get(&cut, "pid"), "17");
+	assert_int_equal(fs_remove_tree(AT_FDCWD, dir, &err), 0);
+}
+
 static void damaged_records_are_refused(void **state)
 {
 	static const char *const bad[] = {
@@ -269,6 +306,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_are_read),
 		cmocka_unit_test(records_come_back_as_written),
+		cmocka_unit_test(appended_values_replace_those_before),
 		cmocka_unit_test(damaged_records_are_refused),
 		cmocka_unit_test(json_is_escaped),
 		cmocka_unit_test(errors_gather_context),

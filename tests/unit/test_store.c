@@ -245,6 +245,54 @@ static void stopped_container_keeps_name_and_status(void **state)
 	assert_int_equal(entries(f->store.fd, "names"), 0);
 }
 
+/* The inode of a container's folder. */
+static ino_t folder_of(struct fixture *f, const char *id)
+{
+	cleanup_free char *path = xasprintf("containers/%s", id);
+	struct stat st;
+
+	assert_int_equal(fstatat(f->store.fd, path, &st, 0), 0);
+	return st.st_ino;
+}
+
+/* Begins and ends a container with --rm; `left` is in its volume's folder at the end. */
+static ino_t run_once(struct fixture *f, const char *left)
+{
+	cleanup_record struct record record = RECORD_INIT, found = RECORD_INIT;
+	cleanup_free char *id = NULL, *data = NULL, *path = NULL;
+	ino_t folder;
+
+	record_add(&record, "rm", "yes");
+	assert_int_equal(container_begin(&f->store, NULL, &record, &id, &f->err), 0);
+	assert_int_equal(container_load(&f->store, id, &found, &f->err), 0);
+	assert_string_equal(record_get(&found, "id"), id);
+	folder = folder_of(f, id);
+	data = xasprintf("containers/%s/data", id);
+	path = xasprintf("%s/%s", data, left ? left : "");
+	assert_int_equal(store_make_dir(f->store.fd, data, &f->err), 0);
+	if (left)
+		assert_int_equal(store_make_dir(f->store.fd, path, &f->err), 0);
+	/* Without a backend what is left cannot be removed. */
+	assert_int_equal(container_end(&f->store, id, &record, 0, true, &f->err), left ? -1 : 0);
+	err_clear(&f->err);
+	return folder;
+}
+
+static void empty_folder_serves_the_next_container(void **state)
+{
+	struct fixture *f = *state;
+	ino_t first = run_once(f, NULL);
+
+	assert_int_equal(entries(f->store.fd, "containers"), 0);
+	assert_int_equal(entries(f->store.fd, "spare"), 1);
+	assert_true(run_once(f, NULL) == first);
+	assert_int_equal(entries(f->store.fd, "spare"), 1);
+	/* One in which something is left serves nobody. */
+	assert_true(run_once(f, "left") == first);
+	assert_int_equal(entries(f->store.fd, "spare"), 0);
+	assert_int_equal(entries(f->store.fd, "containers"), 1);
+}
+
 static void running_container_is_not_removed(void **state)
 {
 	struct fixture *f = *state;
@@ -376,6 +424,7 @@ int main(void)
 		test(ambiguous_prefix_is_refused),
 		test(rm_leaves_nothing),
 		test(stopped_container_keeps_name_and_status),
+		test(empty_folder_serves_the_next_container),
 		test(running_container_is_not_removed),
 		test(name_of_a_killed_rm_container_is_free),
 		test(stale_name_is_taken_over),

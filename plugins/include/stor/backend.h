@@ -97,13 +97,16 @@ struct stor_value {
 /* The volume is not in stor's store: `path` is what the user named, and it must be left as found.
  */
 #define STOR_VOLUME_FOREIGN 1u
+/* Made for one container, and removed with it. */
+#define STOR_VOLUME_EPHEMERAL 2u
 
 struct stor_volume {
 	size_t struct_size;
 	/*
 	 * Absolute. For a volume of the store, an existing directory that belongs to this volume
-	 * alone: the backend may keep any files in it, and core removes it after destroy(). For a
-	 * foreign one, the file or directory that the user named.
+	 * alone: the backend may keep any files in it, and core removes it after destroy(), or
+	 * gives it to another volume if it is empty then. For a foreign one, the file or directory
+	 * that the user named.
 	 */
 	const char *path;
 	uint32_t flags;                  /* STOR_VOLUME_* */
