@@ -110,17 +110,25 @@ before_is_the_last_store() {
 	before() { :; }
 }
 
-# over BACKEND: the ways through a run.
-over() {
-	local data="type=volume,src=data,dst=/data,backend=$1"
-	[ "$1" = dir ] || data=$data,size=16M
+# data_of BACKEND: a volume to mount, as an option.
+data_of() {
+	echo "type=volume,src=data,dst=/data,backend=$1$([ "$1" = dir ] || echo ,size=16M)"
+}
+
+# first_run BACKEND: a run that makes everything, and takes it away again.
+first_run() {
 	before_is_nothing
-	learn_steps --rm --backend "$1" --mount "$data"
-	killed_at_each --rm --backend "$1" --mount "$data"
+	learn_steps --rm --backend "$1" --mount "$(data_of "$1")"
+	killed_at_each --rm --backend "$1" --mount "$(data_of "$1")"
+}
+
+# later_runs BACKEND: the other ways through a run.
+later_runs() {
+	before_is_nothing
+	learn_steps --backend "$1" --mount "$(data_of "$1")"
 	# What comes after the making of the golden volume is tested below.
-	learn_steps --backend "$1" --mount "$data"
 	sed -i '/^golden-published/q' steps
-	killed_at_each --backend "$1" --mount "$data"
+	killed_at_each --backend "$1" --mount "$(data_of "$1")"
 	before_is_the_last_store
 	learn_steps --backend "$1" -v data:/data
 	killed_at_each --backend "$1" -v data:/data
@@ -130,13 +138,26 @@ over() {
 
 test_killed_over_dir() {
 	kill_build
-	over dir
+	first_run dir
 }
 
 test_killed_over_loop() {
 	kill_build
-	over loop
+	first_run loop
 }
+
+# Some minutes: make check-long.
+if [ -n "${STOR_LONG:-}" ]; then
+	test_later_run_killed_over_dir() {
+		kill_build
+		later_runs dir
+	}
+
+	test_later_run_killed_over_loop() {
+		kill_build
+		later_runs loop
+	}
+fi
 
 # With a list of points in the source, so that none is forgotten: each is reached by a run, or by
 # name none of a run.
