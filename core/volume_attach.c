@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include <stor/util.h>
 
 #include "core/base/log.h"
+#include "core/base/sys.h"
 #include "core/fsmount.h"
 #include "core/volume.h"
 #include "core/volume_users.h"
@@ -326,6 +328,9 @@ int volume_release(struct attached *attached, bool discard, struct stor_err *err
 	if (was_attached && backend_release(volume->backend, &volume->ref, attached->root_fd,
 	                                    discard ? STOR_RELEASE_DISCARD : 0, err) < 0)
 		result = -1;
+	/* One that somebody stopped would hang what follows, beyond any signal. */
+	if (attached->server_pidfd >= 0)
+		sys_pidfd_send_signal(attached->server_pidfd, SIGCONT);
 	close_fd(&attached->mount_fd);
 	close_fd(&attached->root_fd);
 	close_fd(&attached->control_fd);

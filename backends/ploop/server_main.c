@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -77,6 +78,9 @@ static void stay_alive(void)
 	if (fd >= 0 && write(fd, "-1000", 5) < 0)
 		host->log(STOR_LOG_DEBUG, "ploop: the server may be killed for its memory");
 	close_fd(&fd);
+	/* As the kernel's own threads for block devices: whoever waits for this one cannot go on.
+	 */
+	setpriority(PRIO_PROCESS, 0, -10);
 	/* Memory that this process asks for is not to be had by writing to what it serves. */
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	/* Without the capability, memory beyond a limit could then not be had at all. */
