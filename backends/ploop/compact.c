@@ -5,8 +5,9 @@
  * moves into the clusters that this freed, and the file is cut.
  */
 #include <errno.h>
+#include <linux/fs.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/ioctl.h>
 
 #include <ext2fs/ext2fs.h>
 
@@ -16,6 +17,7 @@
 #include "common/ext4_io.h"
 #include "common/host.h"
 #include "ploop/backend.h"
+#include "ploop/client.h"
 #include "ploop/volume.h"
 #include "ploop/window.h"
 
@@ -100,6 +102,25 @@ static int compact(struct ploop_volume *pv, struct ploop_engine *engine, uint64_
 	return r ? r : ploop_engine_compact(engine, freed_bytes, err);
 }
 
+/* The server frees what the kernel trims; then it moves the tail. */
+static int compact_running(const struct stor_volume *volume, struct stor_compact_req *req,
+                           struct stor_err *err)
+{
+	struct fstrim_range range = { .len = UINT64_MAX };
+
+	if (req->control_fd < 0)
+		return host->fail(err, STOR_UNSUPPORTED, 0,
+		                  "ploop: compact %s: its layout keeps all its space",
+		                  volume->path);
+	/* What was deleted but is in the journal still cannot be trimmed. */
+	if (syncfs(req->root_fd) < 0 || ioctl(req->root_fd, FITRIM, &range) < 0 ||
+	    syncfs(req->root_fd) < 0)
+		return host->fail(
+			err, errno == EOPNOTSUPP || errno == EROFS ? STOR_UNSUPPORTED : STOR_FAILED,
+			errno, "ploop: compact %s", volume->path);
+	return ploop_client_compact(req->control_fd, &req->freed_bytes, err);
+}
+
 int ploop_compact(const struct stor_volume *volume, struct stor_compact_req *req,
                   struct stor_err *err)
 {
@@ -108,8 +129,7 @@ int ploop_compact(const struct stor_volume *volume, struct stor_compact_req *req
 	int r;
 
 	if (req->root_fd >= 0)
-		return host->fail(err, STOR_UNSUPPORTED, 0, "ploop: compact %s: it is in use",
-		                  volume->path);
+		return compact_running(volume, req, err);
 	if (ploop_volume_open(volume, PLOOP_VOLUME_EXCLUSIVE, 0, &pv, err) ||
 	    ploop_volume_open_chain(&pv, NULL, true, 0, err))
 		return -1;
