@@ -136,3 +136,9 @@ $(B)/tests/test_ploop_faults: $(B)/faulty/tests/unit/test_ploop_faults.o $(B)/ob
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs) expat liburing) -lpthread
+
+$(B)/tests/tools/ploopctl: $(B)/obj/tests/tools/ploopctl.o $(B)/obj/ploop-test.a $(B)/obj/ploop.a \
+		$(B)/obj/core.a $(B)/obj/base.a $(B)/obj/common.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs) expat liburing) -lpthread

@@ -38,7 +38,7 @@ struct ploop_disk {
 	struct ploop_descriptor descriptor;
 	int lock_fd; /* of DiskDescriptor.xml.lck; -1: the caller has it */
 	bool owns_dir;
-	/* Open image files with O_DIRECT, and lock them. */
+	/* PLOOP_OPEN_*: of every image file (a lock). */
 	unsigned open_flags;
 #ifdef PLOOP_FAULTS
 	unsigned faults; /* PLOOP_OP_FAULT_* */

@@ -78,7 +78,7 @@ int ploop_disk_open(const char *path, uint32_t wait_ms, struct ploop_disk *disk,
 	}
 	disk->owns_dir = true;
 	disk->lock_fd = steal_fd(&lock_fd);
-	disk->open_flags = PLOOP_OPEN_DIRECT | PLOOP_OPEN_LOCK;
+	disk->open_flags = PLOOP_OPEN_LOCK;
 	if (!ploop_ops_recover(disk, err))
 		return 0;
 	ploop_disk_close(disk);

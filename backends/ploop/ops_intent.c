@@ -15,6 +15,7 @@
 
 #include "common/host.h"
 
+#define INTENT_TEMPORARY PLOOP_INTENT_NAME ".tmp"
 #define INTENT_MAX (1u << 20)
 
 static void append(struct ploop_intent *intent, const char *key, const char *value)
@@ -46,15 +47,18 @@ static int write_intent(struct ploop_disk *disk, const struct ploop_intent *inte
 {
 	cleanup_ploop_file struct ploop_file *file = NULL;
 	struct ploop_dir *dir = disk->dir;
-	int r = dir->ops->unlink(dir, PLOOP_INTENT_NAME);
+	int r = dir->ops->unlink(dir, INTENT_TEMPORARY);
 
 	if (r && r != -ENOENT)
 		return r;
-	r = dir->ops->open(dir, PLOOP_INTENT_NAME, PLOOP_OPEN_CREATE, &file);
+	/* An earlier one counts until this one does. */
+	r = dir->ops->open(dir, INTENT_TEMPORARY, PLOOP_OPEN_CREATE, &file);
 	if (!r)
 		r = file->ops->pwrite(file, intent->text, intent->length, 0);
 	if (!r)
 		r = file->ops->sync(file);
+	if (!r)
+		r = dir->ops->rename(dir, INTENT_TEMPORARY, PLOOP_INTENT_NAME);
 	return r ? r : dir->ops->sync(dir);
 }
 

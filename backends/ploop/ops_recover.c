@@ -182,10 +182,10 @@ static int remove_orphans(struct ploop_disk *disk, struct stor_err *err)
 
 static int remove_temporary_files(struct ploop_disk *disk, struct stor_err *err)
 {
-	static const char *const names[] = { PLOOP_DESCRIPTOR_NAME ".tmp",
-		                             PLOOP_NAMES_NAME ".tmp" };
+	static const char *const names[] = { PLOOP_DESCRIPTOR_NAME ".tmp", PLOOP_NAMES_NAME ".tmp",
+		                             PLOOP_INTENT_NAME ".tmp" };
 
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		int r = disk->dir->ops->unlink(disk->dir, names[i]);
 
 		if (r && r != -ENOENT)

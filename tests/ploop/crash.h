@@ -20,4 +20,29 @@ struct crash_params {
 /* The number of states that broke a promise; the first few are told on standard error. */
 unsigned crash_engine(const struct crash_params *params);
 
+/* The same for operations on stopped disks (ploop/ops.h): one on a random tree of snapshots. After
+ * every cut the disk must recover by itself, every snapshot that both trees have must be there, and
+ * every state must read as before or as after. */
+enum crash_op {
+	CRASH_SNAPSHOT,
+	CRASH_ROLLBACK,
+	CRASH_MERGE,
+	CRASH_MERGE_ALL,
+	CRASH_DELETE,
+	CRASH_VERSION,
+	CRASH_LAYOUT,
+	CRASH_COMPACT,
+	CRASH_OPS
+};
+
+struct crash_ops_params {
+	uint64_t seed;
+	unsigned states;
+	enum crash_op op;
+	unsigned faults; /* PLOOP_OP_FAULT_* */
+};
+
+/* *applied is counted up when the operation did its work. */
+unsigned crash_ops(const struct crash_ops_params *params, unsigned *applied);
+
 #endif

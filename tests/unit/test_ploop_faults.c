@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "ploop/engine.h"
+#include "ploop/ops.h"
 #include "tests/ploop/crash.h"
 #include "tests/ploop/testhost.h"
 
@@ -59,12 +60,75 @@ static void moved_without_sync(void **state)
 	                                     .faults = PLOOP_FAULT_MOVE_UNSYNCED });
 }
 
+/* --- operations on stopped disks --- */
+
+static void op_must_be_found(enum crash_op op, unsigned faults)
+{
+	struct crash_ops_params params = { .states = 80, .op = op, .faults = faults };
+	unsigned broken = 0, applied = 0;
+
+	for (params.seed = 1; params.seed <= 20 && !broken; params.seed++)
+		broken = crash_ops(&params, &applied);
+	assert_int_not_equal(broken, 0);
+}
+
+static void snapshot_names_a_file_too_early(void **state)
+{
+	(void)state;
+	op_must_be_found(CRASH_SNAPSHOT, PLOOP_OP_FAULT_NAME_UNSYNCED);
+}
+
+static void rollback_drops_early(void **state)
+{
+	(void)state;
+	op_must_be_found(CRASH_ROLLBACK, PLOOP_OP_FAULT_DROP_EARLY);
+}
+
+static void merge_keeps_the_parent_a_snapshot(void **state)
+{
+	(void)state;
+	op_must_be_found(CRASH_MERGE, PLOOP_OP_FAULT_NO_TEMPORARY);
+}
+
+static void merge_drops_early(void **state)
+{
+	(void)state;
+	op_must_be_found(CRASH_MERGE_ALL, PLOOP_OP_FAULT_DROP_EARLY);
+}
+
+static void delete_forgets_what_to_drop(void **state)
+{
+	(void)state;
+	op_must_be_found(CRASH_DELETE, PLOOP_OP_FAULT_NO_INTENT);
+}
+
+static void converted_table_unsynced(void **state)
+{
+	(void)state;
+	op_must_be_found(CRASH_VERSION, PLOOP_OP_FAULT_TABLE_UNSYNCED);
+}
+
+static void converted_content_unsynced(void **state)
+{
+	(void)state;
+	op_must_be_found(CRASH_LAYOUT, PLOOP_OP_FAULT_CONTENT_UNSYNCED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(slot_before_data),   cmocka_unit_test(missing_flush),
-		cmocka_unit_test(mark_cleared_early), cmocka_unit_test(freed_cluster_reused_early),
+		cmocka_unit_test(slot_before_data),
+		cmocka_unit_test(missing_flush),
+		cmocka_unit_test(mark_cleared_early),
+		cmocka_unit_test(freed_cluster_reused_early),
 		cmocka_unit_test(moved_without_sync),
+		cmocka_unit_test(snapshot_names_a_file_too_early),
+		cmocka_unit_test(rollback_drops_early),
+		cmocka_unit_test(merge_keeps_the_parent_a_snapshot),
+		cmocka_unit_test(merge_drops_early),
+		cmocka_unit_test(delete_forgets_what_to_drop),
+		cmocka_unit_test(converted_table_unsynced),
+		cmocka_unit_test(converted_content_unsynced),
 	};
 
 	testhost_load();
