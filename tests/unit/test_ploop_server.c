@@ -510,9 +510,9 @@ static void an_idle_server_is_small(void **state)
 	(void)state;
 	make_image("disk");
 	serve_one(&served, "disk", false);
-	fake_host_sh("timeout 30 dd if=/dev/urandom of=%s bs=4M count=20 2>/dev/null && "
-	             "timeout 30 dd if=%s of=/dev/null bs=4M count=20 2>/dev/null",
-	             served.device, served.device);
+	fake_host_sh("timeout 40 fio --name=x --filename=%s --rw=write --bs=1M --iodepth=32 "
+	             "--size=128M --direct=1 --ioengine=libaio >/dev/null",
+	             served.device);
 	for (int i = 0; i < 50; i++) {
 		bytes = private_bytes(served.server) + private_bytes(served.watcher);
 		if (bytes <= 4 * MIB)
