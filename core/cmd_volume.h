@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* stor volume create|ls|inspect|clone|resize|check|mount|umount|rm. */
+/* stor volume create|ls|inspect|clone|resize|check|snapshot|…|convert|mount|umount|rm. */
 #ifndef CORE_CMD_VOLUME_H
 #define CORE_CMD_VOLUME_H
 
@@ -41,6 +41,13 @@ int cmd_volume_ls(struct store *store, int argc, char **argv, struct stor_err *e
 int cmd_volume_inspect(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_volume_resize(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_volume_check(struct store *store, int argc, char **argv, struct stor_err *err);
+int cmd_volume_snapshot(struct store *store, int argc, char **argv, struct stor_err *err);
+int cmd_volume_snapshots(struct store *store, int argc, char **argv, struct stor_err *err);
+int cmd_volume_snapshot_rm(struct store *store, int argc, char **argv, struct stor_err *err);
+int cmd_volume_rollback(struct store *store, int argc, char **argv, struct stor_err *err);
+int cmd_volume_merge(struct store *store, int argc, char **argv, struct stor_err *err);
+int cmd_volume_compact(struct store *store, int argc, char **argv, struct stor_err *err);
+int cmd_volume_convert(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_volume_mount(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_volume_umount(struct store *store, int argc, char **argv, struct stor_err *err);
 

@@ -139,10 +139,10 @@ int ploop_op_compact(struct ploop_disk *disk, uint64_t *freed_bytes, struct stor
 int ploop_op_restore_descriptor(struct ploop_dir *dir, const char *file, struct stor_err *err);
 
 /* Bugs put back on purpose, for tests of the tests. */
-#define PLOOP_OP_FAULT_NAME_UNSYNCED 1u     /* a new file's name is not durable in time */
+#define PLOOP_OP_FAULT_FILE_LATE 1u         /* the descriptor names a file that comes after it */
 #define PLOOP_OP_FAULT_DROP_EARLY 2u        /* files are removed before the descriptor is stored */
 #define PLOOP_OP_FAULT_NO_TEMPORARY 4u      /* a merge does not mark the parent */
-#define PLOOP_OP_FAULT_TABLE_UNSYNCED 8u    /* a converted table counts before it is durable */
+#define PLOOP_OP_FAULT_COPY_UNSYNCED 8u     /* a table is changed before its copy is durable */
 #define PLOOP_OP_FAULT_NO_INTENT 16u        /* what is to be removed is not written down */
 #define PLOOP_OP_FAULT_CONTENT_UNSYNCED 32u /* a new file's content is not durable in time */
 

@@ -127,7 +127,7 @@ static int back_up(struct table *table, const struct ploop_header *to)
 		if (!r && !translate(table, to, at / PLOOP_PAGE_BYTES))
 			r = -EIO;
 	}
-	if (!r)
+	if (!r && !ploop_op_fault(table->disk, COPY_UNSYNCED))
 		r = table->idx->ops->sync(table->idx);
 	if (!r)
 		r = dir->ops->sync(dir);
@@ -151,9 +151,7 @@ static int rewrite(struct table *table, const struct ploop_header *to)
 		if (!r)
 			r = file->ops->pwrite(file, table->page, PLOOP_PAGE_BYTES, at);
 	}
-	if (!r && !ploop_op_fault(table->disk, TABLE_UNSYNCED))
-		r = file->ops->sync(file);
-	return r;
+	return r ? r : file->ops->sync(file);
 }
 
 /* Can it be said in the other version? NULL, or why not. */

@@ -260,7 +260,7 @@ char *ploop_ops_new_delta(struct ploop_disk *disk, const char *parent, uint64_t 
 	    ploop_image_create(disk->dir, name, version, disk->descriptor.cluster_sectors, *sectors,
 	                       err))
 		return NULL;
-	r = ploop_op_fault(disk, NAME_UNSYNCED) ? 0 : disk->dir->ops->sync(disk->dir);
+	r = disk->dir->ops->sync(disk->dir);
 	if (!r)
 		return steal_ptr(&name);
 	(void)disk->dir->ops->unlink(disk->dir, name);

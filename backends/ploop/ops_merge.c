@@ -64,7 +64,7 @@ static int find_range(struct ploop_disk *disk, const char *newest, const char *l
 		           ploop_descriptor_children(&disk->descriptor, newest)
 		                   ? "several children"
 		                   : "no child to be merged into");
-		host->hint(err, "`stor volume snapshot rm` removes it");
+		host->hint(err, "`stor volume snapshot-rm` removes it");
 		return -1;
 	}
 	memcpy(range->child, child->guid, sizeof(range->child));

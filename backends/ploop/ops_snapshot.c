@@ -64,12 +64,30 @@ void ploop_op_snapshot_abort(struct ploop_disk *disk, const char *file)
 	(void)disk->dir->ops->unlink(disk->dir, file);
 }
 
+#ifdef PLOOP_FAULTS
+/* The bug put back: for a moment the file is not where the descriptor says. */
+static int commit_before_file(struct ploop_disk *disk, const char *id, const char *file,
+                              struct stor_err *err)
+{
+	int r = disk->dir->ops->rename(disk->dir, file, "late");
+
+	return r || ploop_op_snapshot_commit(disk, id, file, err) ||
+	                       disk->dir->ops->rename(disk->dir, "late", file)
+	               ? -1
+	               : 0;
+}
+#endif
+
 int ploop_op_snapshot(struct ploop_disk *disk, const char *id, struct stor_err *err)
 {
 	cleanup_free char *file = NULL;
 
 	if (ploop_op_settle(disk, err) || ploop_op_snapshot_prepare(disk, id, &file, err))
 		return -1;
+#ifdef PLOOP_FAULTS
+	if (ploop_op_fault(disk, FILE_LATE))
+		return commit_before_file(disk, id, file, err);
+#endif
 	/* A commit that fails may have happened all the same: the file stays, and is removed by the
 	 * next recovery if it did not. */
 	return ploop_op_snapshot_commit(disk, id, file, err);

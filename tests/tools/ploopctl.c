@@ -3,7 +3,9 @@
  * The ploop engine from the command line, for tests. FOLDER has a DiskDescriptor.xml.
  *	ploopctl make FOLDER v1|v2|raw SIZE CLUSTER	a new disk "root.hdd"; sizes in bytes
  *	ploopctl write FOLDER OFFSET LENGTH SEED	reproducible bytes; SEED 0: zeros
- *	ploopctl load FOLDER FILE | dump FOLDER FILE [ID]	all of the disk; of a snapshot
+ *	ploopctl discard FOLDER OFFSET LENGTH
+ *	ploopctl load FOLDER FILE [OFFSET]		write the file's bytes there
+ *	ploopctl dump FOLDER FILE [ID]		all of the disk; of a snapshot
  *	ploopctl grow FOLDER SIZE | compact FOLDER | list FOLDER | guid ID
  *	ploopctl snapshot|rollback|delete FOLDER ID | merge FOLDER [ID [UNTIL]]
  *	ploopctl version FOLDER 1|2 | layout FOLDER expandable|preallocated|raw
@@ -81,24 +83,34 @@ static int write_range(struct blockdev *dev, uint64_t offset, uint64_t length, u
 	return r;
 }
 
-static int copy_all(struct blockdev *dev, const char *path, bool to_disk)
+static int load_file(struct blockdev *dev, const char *path, uint64_t offset)
 {
 	cleanup_free uint8_t *data = aligned_alloc(4096, STEP);
-	cleanup_close int fd = open(path, to_disk ? O_RDONLY : O_RDWR | O_CREAT | O_TRUNC, 0600);
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint64_t at = 0;
+	ssize_t n = STEP;
+	int r = data && fd >= 0 ? 0 : -errno;
+
+	while (!r && n == STEP) {
+		n = pread_all(fd, data, STEP, at);
+		r = n < 0 ? -errno : blockdev_pwrite(dev, data, (size_t)n, offset + at);
+		at += STEP;
+	}
+	return r;
+}
+
+static int dump(struct blockdev *dev, const char *path)
+{
+	cleanup_free uint8_t *data = aligned_alloc(4096, STEP);
+	cleanup_close int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	int r = data && fd >= 0 ? 0 : -errno;
 
 	for (uint64_t at = 0; at < dev->size_bytes && !r; at += STEP) {
 		uint64_t step = dev->size_bytes - at < STEP ? dev->size_bytes - at : STEP;
 
-		if (to_disk) {
-			ssize_t n = pread_all(fd, data, step, at);
-
-			r = n < 0 ? -errno : blockdev_pwrite(dev, data, (size_t)n, at);
-		} else {
-			r = blockdev_pread(dev, data, step, at);
-			if (!r && pwrite_all(fd, data, step, at))
-				r = -errno;
-		}
+		r = blockdev_pread(dev, data, step, at);
+		if (!r && pwrite_all(fd, data, step, at))
+			r = -errno;
 	}
 	return r;
 }
@@ -123,8 +135,12 @@ static int content(struct ploop_disk *disk, int argc, char **argv, struct stor_e
 		r = write_range(dev, number(argv[2]), number(argv[3]), number(argv[4]));
 	else if (!strcmp(verb, "grow") && argc > 2)
 		r = ploop_engine_grow(engine, number(argv[2]), err) ? -EIO : 0;
-	else if (argc > 2)
-		r = copy_all(dev, argv[2], writes);
+	else if (!strcmp(verb, "discard") && argc > 3)
+		r = blockdev_discard(dev, number(argv[2]), number(argv[3]));
+	else if (!strcmp(verb, "load") && argc > 2)
+		r = load_file(dev, argv[2], argc > 3 ? number(argv[3]) : 0);
+	else if (!writes && argc > 2)
+		r = dump(dev, argv[2]);
 	if (!strcmp(verb, "grow") && !r) {
 		disk->descriptor.sectors = ploop_engine_size(engine) / PLOOP_SECTOR;
 		r = ploop_descriptor_store(disk->dir, &disk->descriptor, err) ? -EIO : 0;

@@ -75,7 +75,7 @@ static void op_must_be_found(enum crash_op op, unsigned faults)
 static void snapshot_names_a_file_too_early(void **state)
 {
 	(void)state;
-	op_must_be_found(CRASH_SNAPSHOT, PLOOP_OP_FAULT_NAME_UNSYNCED);
+	op_must_be_found(CRASH_SNAPSHOT, PLOOP_OP_FAULT_FILE_LATE);
 }
 
 static void rollback_drops_early(void **state)
@@ -102,10 +102,10 @@ static void delete_forgets_what_to_drop(void **state)
 	op_must_be_found(CRASH_DELETE, PLOOP_OP_FAULT_NO_INTENT);
 }
 
-static void converted_table_unsynced(void **state)
+static void table_changed_before_its_copy(void **state)
 {
 	(void)state;
-	op_must_be_found(CRASH_VERSION, PLOOP_OP_FAULT_TABLE_UNSYNCED);
+	op_must_be_found(CRASH_VERSION, PLOOP_OP_FAULT_COPY_UNSYNCED);
 }
 
 static void converted_content_unsynced(void **state)
@@ -127,7 +127,7 @@ int main(void)
 		cmocka_unit_test(merge_keeps_the_parent_a_snapshot),
 		cmocka_unit_test(merge_drops_early),
 		cmocka_unit_test(delete_forgets_what_to_drop),
-		cmocka_unit_test(converted_table_unsynced),
+		cmocka_unit_test(table_changed_before_its_copy),
 		cmocka_unit_test(converted_content_unsynced),
 	};
 
