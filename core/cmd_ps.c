@@ -124,6 +124,8 @@ static void labels_json(struct json *json, const struct record *record)
 static void container_json(struct json *json, const char *id, const struct record *record)
 {
 	const char *code = record_get(record, "exit-code"), *value;
+	const char *status = record_get(record, "status");
+	bool is_running = status && !strcmp(status, "running");
 	uint64_t number;
 
 	json_open_object(json, NULL);
@@ -133,12 +135,17 @@ static void container_json(struct json *json, const char *id, const struct recor
 	json_string(json, "root", record_get(record, "volume.root"));
 	json_string(json, "backend", record_get(record, "backend"));
 	json_string(json, "clone", record_get(record, "volume.clone"));
-	json_string(json, "status", record_get(record, "status"));
+	json_string(json, "status", status);
 	/* null: still running, or not known after a kill -9. */
 	if (code && str_to_u64(code, &number) == 0)
 		json_u64(json, "exit_code", number);
 	else
 		json_string(json, "exit_code", NULL);
+	/* The host's number of the container's first process. */
+	if (is_running)
+		json_u64(json, "pid", record_get_u64(record, "pid", 0));
+	else
+		json_string(json, "pid", NULL);
 	json_u64(json, "created", record_get_u64(record, "created", 0));
 	json_open_array(json, "command");
 	for (size_t at = 0; (value = record_next(record, "command", &at));)

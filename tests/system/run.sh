@@ -259,7 +259,6 @@ test_no_mount_of_the_host_is_seen() {
 	done
 }
 
-container_pid() { run_stor ps --format json | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' | head -n1; }
 runs() { [ -e running/ready ]; }
 is_gone() { [ ! -d "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
 
