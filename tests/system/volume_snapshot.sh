@@ -5,7 +5,13 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-SNAPDIR=$B/tests/backends/stor-snapdir.so
+# Have the example among the backends.
+with_snapdir() {
+	mkdir -p modules/backends
+	ln -s "$B/modules/internal" modules/internal
+	ln -s "$B/modules/backends/"*.so "$B/tests/backends/stor-snapdir.so" modules/backends/
+	export STOR_MODULES=$T/modules
+}
 
 # in_volume NAME COMMAND…: run it with the volume mounted at ./m.
 in_volume() {
@@ -20,10 +26,11 @@ put() { in_volume v sh -c "echo '$1' >m/f"; }
 holds() { in_volume v grep -qx "$1" m/f || fail "the volume does not hold: $1"; }
 ids() { run_stor volume snapshots --format json v | python3 -c '
 import json, sys
-print(*(f"{s["id"]}{"*" if s["is_current"] else ""}<{s["parent"] or "-"}" for s in json.load(sys.stdin)))'; }
+print(*(s["id"] + "*" * s["is_current"] + "<" + (s["parent"] or "-") for s in json.load(sys.stdin)))'; }
 
 test_snapshots_and_rollback() {
-	expect 0 run_stor volume create --backend "$SNAPDIR" v
+	with_snapdir
+	expect 0 run_stor volume create --backend snapdir v
 	expect 0 run_stor volume snapshots --format json v
 	same "$(cat "$OUT")" "[]"
 	put one
@@ -58,7 +65,8 @@ test_snapshots_and_rollback() {
 }
 
 test_volume_in_use_is_refused() {
-	expect 0 run_stor volume create --backend "$SNAPDIR" v
+	with_snapdir
+	expect 0 run_stor volume create --backend snapdir v
 	expect 0 run_stor volume snapshot v s
 	mkdir m
 	expect 0 run_stor volume mount v m
