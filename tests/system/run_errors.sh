@@ -185,7 +185,8 @@ test_a_hundred_at_once() {
 			status=0
 			wait "${pids[i - 1]}" || status=$?
 			[ $status = 0 ] || fail "$b, run $i: status $status: $(cat "err.$i")"
-			same "$(cat "err.$i")" ''
+			# On a slow machine those that wait for the golden volume say so.
+			same "$(grep -v 'warning: waiting for another stor' "err.$i" || true)" ''
 		done
 		nothing_left
 	done
