@@ -7,6 +7,7 @@
 
 command -v ploop >/dev/null && command -v qemu-img >/dev/null || HAVE_JUDGES=no
 CTL=$TOOLS/ploopctl
+TIME_LIMIT=300
 READ=$TOP/tests/tools/ploop-read
 X=DiskDescriptor.xml
 
