@@ -33,6 +33,23 @@ struct range {
 	char child[GUID_TEXT_BYTES];
 };
 
+/* Before anything is changed. */
+static int check_writable(struct ploop_disk *disk, const char *name, struct stor_err *err)
+{
+	cleanup_ploop_file struct ploop_file *file = NULL;
+	int r;
+
+	if (!ploop_file_is_own(name))
+		return host->fail(err, STOR_UNSUPPORTED, 0,
+		                  "ploop: merge %s: image %s is shared with another volume",
+		                  disk->path, name);
+	r = disk->dir->ops->open(disk->dir, name,
+	                         disk->open_flags | PLOOP_OPEN_WRITE | PLOOP_OPEN_OWN, &file);
+	return r ? host->fail(err, r == -EWOULDBLOCK ? STOR_BUSY : STOR_FAILED, -r,
+	                      "ploop: merge %s: open image %s", disk->path, name)
+	         : 0;
+}
+
 /* Nothing else may lie on a state of the range. */
 static int check_range(struct ploop_disk *disk, const struct range *range, struct stor_err *err)
 {
@@ -46,11 +63,7 @@ static int check_range(struct ploop_disk *disk, const struct range *range, struc
 		host->hint(err, "delete or merge those first");
 		return -1;
 	}
-	if (ploop_file_is_own(range->chain[range->lowest]->file))
-		return 0;
-	return host->fail(err, STOR_UNSUPPORTED, 0,
-	                  "ploop: merge %s: image %s is shared with another volume", disk->path,
-	                  range->chain[range->lowest]->file);
+	return check_writable(disk, range->chain[range->lowest]->file, err);
 }
 
 static int find_range(struct ploop_disk *disk, const char *newest, const char *lowest,
@@ -193,7 +206,7 @@ int ploop_op_merge(struct ploop_disk *disk, const char *id, const char *until, s
 		return -1;
 	if (!id)
 		return fold_all(disk, err);
-	if (is_pending && !until)
+	if (is_pending && !until && !ploop_ops_is_pending(disk, id))
 		return 0;
 	shot = ploop_ops_find(disk, id, err);
 	if (!shot)

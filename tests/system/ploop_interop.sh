@@ -1,12 +1,15 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Ploop disks of `ploop`, of qemu-img and of stor's engine, each read, written, changed and judged by
 # the others: `ploop check`, qemu-img (base images), and ploop-read, which is made from the format's
 # description alone.
+# shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 command -v ploop >/dev/null && command -v qemu-img >/dev/null || HAVE_JUDGES=no
 CTL=$TOOLS/ploopctl
+# shellcheck disable=SC2034 # lib.sh reads it
+TIME_LIMIT=300
 READ=$TOP/tests/tools/ploop-read
 X=DiskDescriptor.xml
 
@@ -34,7 +37,7 @@ verify_snapshot() {
 	cmp dump "$3" || fail "$1: snapshot $2 is another"
 	"$READ" "$1" "$(ctl guid "$2")" | cmp - "$3" || fail "$1: ploop-read: snapshot $2 is another"
 }
-base_of() { ls "$1"/root.h* | head -n1; }
+base_of() { find "$1" -name 'root.h*' | sort | head -n1; }
 # Of a lone base.
 verify_by_qemu() {
 	qemu-img convert -f parallels -O raw "$(base_of "$1")" qemu.out
@@ -148,7 +151,7 @@ test_images_of_ploop() {
 		verify $d
 		ctl merge $d
 		verify $d
-		same "$(ls $d/root.hdd* | wc -l)" 1
+		same "$(find $d -name 'root.hdd*' | wc -l)" 1
 		verify_by_qemu $d
 	done
 }
