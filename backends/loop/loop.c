@@ -12,9 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <stor/kill_point.h>
@@ -24,12 +22,7 @@
 #include "common/copyfile.h"
 #include "common/host.h"
 #include "common/loopdev.h"
-
-/* ext4 and xfs share the request, each under a name of its own that no header of linux/ has. */
-#define FS_IOC_SHUTDOWN _IOR('X', 125, uint32_t)
-#define SHUTDOWN_NO_LOG_FLUSH 2u
-/* Of used space. Measured: equal at some 8 MiB written, 4 times as fast at 256 MiB. */
-#define WORTH_SHUTDOWN_BYTES (8u << 20)
+#include "common/shutdown.h"
 
 static const struct stor_param loop_params[] = {
 	[LOOP_INODE_RATIO] = { "inode-ratio", STOR_PARAM_SIZE, STOR_PARAM_CREATE, "16K", NULL,
@@ -144,25 +137,12 @@ static int loop_attach(const struct stor_volume *volume, const struct stor_attac
 	return 0;
 }
 
-/*
- * What is thrown away needs no write of dirty blocks: shut down, the filesystem forgets them. That
- * costs it more (1 to 2 ms, for the kernel logs it) than the unmount of a filesystem in which
- * little was written, and so is done only where there may be much. A filesystem that does not know
- * the request is unmounted as any other.
- */
 static int loop_release(const struct stor_volume *volume, const struct stor_release_req *req,
                         struct stor_err *err)
 {
-	uint32_t how = SHUTDOWN_NO_LOG_FLUSH;
-	struct statfs fs;
-
 	(void)volume;
 	(void)err;
-	if (!(req->flags & STOR_RELEASE_DISCARD) || fstatfs(req->root_fd, &fs) < 0 ||
-	    (uint64_t)(fs.f_blocks - fs.f_bfree) * (uint64_t)fs.f_bsize < WORTH_SHUTDOWN_BYTES)
-		return 0;
-	if (ioctl(req->root_fd, FS_IOC_SHUTDOWN, &how) < 0)
-		host->log(STOR_LOG_DEBUG, "loop: shut filesystem down: %s", strerror(errno));
+	shutdown_discarded(req, "loop");
 	return 0;
 }
 

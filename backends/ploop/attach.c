@@ -6,25 +6,18 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/statfs.h>
 
 #include <stor/kill_point.h>
 #include <stor/util.h>
 
 #include "common/host.h"
 #include "common/loopdev.h"
+#include "common/shutdown.h"
 #include "ploop/backend.h"
 #include "ploop/direct.h"
 #include "ploop/ops.h"
 #include "ploop/server.h"
 #include "ploop/volume.h"
-
-/* ext4 and xfs share the request, each under a name of its own that no header of linux/ has. */
-#define FS_IOC_SHUTDOWN _IOR('X', 125, uint32_t)
-#define SHUTDOWN_NO_LOG_FLUSH 2u
-/* Of used space: below it an unmount is as quick. */
-#define WORTH_SHUTDOWN_BYTES (8u << 20)
 
 /* How long the kernel may take to let go of a device whose last user is gone. */
 #define DETACH_WAIT_MS 10000u
@@ -220,19 +213,11 @@ int ploop_detach(const struct stor_volume *volume, const struct stor_detach_req 
 	return settle(volume, err);
 }
 
-/* What is thrown away needs no write of dirty blocks: shut down, the filesystem forgets them. */
 int ploop_release(const struct stor_volume *volume, const struct stor_release_req *req,
                   struct stor_err *err)
 {
-	uint32_t how = SHUTDOWN_NO_LOG_FLUSH;
-	struct statfs fs;
-
 	(void)volume;
 	(void)err;
-	if (!(req->flags & STOR_RELEASE_DISCARD) || fstatfs(req->root_fd, &fs) < 0 ||
-	    (uint64_t)(fs.f_blocks - fs.f_bfree) * (uint64_t)fs.f_bsize < WORTH_SHUTDOWN_BYTES)
-		return 0;
-	if (ioctl(req->root_fd, FS_IOC_SHUTDOWN, &how) < 0)
-		host->log(STOR_LOG_DEBUG, "ploop: shut filesystem down: %s", strerror(errno));
+	shutdown_discarded(req, "ploop");
 	return 0;
 }
