@@ -179,25 +179,21 @@ static void sweep_token(struct sweep *sweep, const char *path, const struct reco
 		keep_failure(sweep, &failure);
 }
 
-static void sweep_tokens(struct sweep *sweep)
+static void sweep_users(struct sweep *sweep)
 {
 	struct store *store = sweep->store;
-	cleanup_strv struct strv files = STRV_INIT;
+	cleanup_strv struct strv tokens = STRV_INIT;
 	struct stor_err failure = STOR_ERR_INIT;
 
-	if (store_list_dead(store, store->state_fd, "users", sweep->opts->is_thorough, &files,
-	                    &failure) < 0)
+	if (volume_users_sweep(store, sweep->opts, &tokens, &failure) < 0)
 		keep_failure(sweep, &failure);
-	for (size_t i = 0; i < files.count; i++) {
-		cleanup_free char *path = xasprintf("users/%s", files.items[i]);
+	for (size_t i = 0; i < tokens.count; i++) {
 		cleanup_record struct record record = RECORD_INIT;
-		struct store_mark mark;
 
 		err_clear(&failure);
-		if (store_mark_parse(files.items[i], &mark) && mark.pid &&
-		    record_load(&record, store->state_fd, path, &failure) == 0 &&
-		    record_get(&record, "token") && record_get(&record, "volume"))
-			sweep_token(sweep, path, &record);
+		if (record_load(&record, store->state_fd, tokens.items[i], &failure) == 0 &&
+		    record_get(&record, "volume"))
+			sweep_token(sweep, tokens.items[i], &record);
 	}
 }
 
@@ -213,9 +209,7 @@ int store_collect(struct store *store, const struct sweep_opts *opts, struct sto
 	store_self(store, self, sizeof(self));
 	sweep_live(&sweep);
 	sweep_temp(&sweep);
-	if (volume_users_sweep(store, opts, &failure) < 0)
-		keep_failure(&sweep, &failure);
-	sweep_tokens(&sweep);
+	sweep_users(&sweep);
 	if (opts->is_thorough || store->is_state_new) {
 		sweep_containers(&sweep);
 		sweep_names(&sweep);

@@ -139,7 +139,6 @@ static void close_attachment(struct stor_attachment *attachment)
 	close_fd(&attachment->lock_fd);
 }
 
-/* Turns what the backend gave into a mount. Takes the descriptors over only on success. */
 /* The kernel's message names a loop device, which is gone when somebody reads it. */
 static int explain_mount(const struct volume *volume, struct stor_err *err)
 {
@@ -154,6 +153,7 @@ static int explain_mount(const struct volume *volume, struct stor_err *err)
 	                   volume->backend->ops.name);
 }
 
+/* Turns what the backend gave into a mount. Takes the descriptors over only on success. */
 static int mount_attachment(struct attaching *a, struct stor_attachment *attachment,
                             struct stor_err *err)
 {

@@ -208,9 +208,11 @@ char *volume_user_path(struct store *store, const struct volume *volume, uint64_
 	                 store->next_number++, volume->key);
 }
 
-int volume_users_sweep(struct store *store, const struct sweep_opts *opts, struct stor_err *err)
+int volume_users_sweep(struct store *store, const struct sweep_opts *opts, struct strv *tokens,
+                       struct stor_err *err)
 {
 	cleanup_strv struct strv files = STRV_INIT;
+	int result = 0;
 
 	if (store_list_dead(store, store->state_fd, "users", opts->is_thorough, &files, err) < 0)
 		return -1;
@@ -222,18 +224,23 @@ int volume_users_sweep(struct store *store, const struct sweep_opts *opts, struc
 		const char *dir;
 
 		if (!store_mark_parse(files.items[i], &mark) || (!mark.pid && !opts->is_thorough) ||
-		    record_load(&record, store->state_fd, path, &unread) < 0 ||
-		    record_get(&record, "token"))
+		    record_load(&record, store->state_fd, path, &unread) < 0)
 			continue;
+		if (record_get(&record, "token")) {
+			if (mark.pid)
+				strv_take(tokens, steal_ptr(&path));
+			continue;
+		}
 		dir = record_get(&record, "mount-point");
 		if (!mark.pid && dir && volume_mount_exists(mark.start_time, dir))
 			continue;
 		if (opts->report)
 			opts->report(opts->ctx, "volume's user", record_get(&record, "volume"),
 			             mark.pid ? "its stor process is dead" : "it is not mounted");
-		if (!opts->dry_run && unlinkat(store->state_fd, path, 0) < 0 && errno != ENOENT)
-			return err_fail(err, STOR_FAILED, errno, "remove %s/%s", store->state_path,
-			                path);
+		if (!opts->dry_run && unlinkat(store->state_fd, path, 0) < 0 && errno != ENOENT &&
+		    !result)
+			result = err_fail(err, STOR_FAILED, errno, "remove %s/%s",
+			                  store->state_path, path);
 	}
-	return 0;
+	return result;
 }

@@ -58,7 +58,9 @@ char *volume_user_path(struct store *store, const struct volume *volume, uint64_
 bool volume_mount_exists(uint64_t mount_id, const char *dir);
 
 /* Remove records of dead users whose volume nobody asks for any more, and of mounts that are gone,
- * but for those that have a token. For sweep.c. */
-int volume_users_sweep(struct store *store, const struct sweep_opts *opts, struct stor_err *err);
+ * but for those that have a token: of these, the dead processes' are added to `tokens`, as paths
+ * below STATE. Goes on after a failure. For sweep.c. */
+int volume_users_sweep(struct store *store, const struct sweep_opts *opts, struct strv *tokens,
+                       struct stor_err *err);
 
 #endif
