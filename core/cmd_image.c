@@ -3,14 +3,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <stor/util.h>
 
-#include "core/base/json.h"
 #include "core/base/log.h"
-#include "core/base/table.h"
 #include "core/cmd_image.h"
+#include "core/cmd_listing.h"
 #include "core/cmd_options.h"
 #include "core/image.h"
 
@@ -42,16 +40,6 @@ int cmd_image_open_store(struct store *store, struct stor_err *err)
 	if (store_sweep(store, &left) < 0)
 		log_debug("sweep: %s", left.text);
 	return 0;
-}
-
-static const char *created_text(const struct record *record, char *buf, size_t size)
-{
-	time_t created = (time_t)record_get_u64(record, "created", 0);
-	struct tm tm;
-
-	if (!created || !localtime_r(&created, &tm) || !strftime(buf, size, "%F %H:%M", &tm))
-		return "";
-	return buf;
 }
 
 /* --- ls ----------------------------------------------------------------------------------- */
@@ -88,7 +76,7 @@ static void list_row(struct table *table, const char *name, const struct record 
 	}
 	snprintf(entries, sizeof(entries), "%" PRIu64, record_get_u64(record, "entries", 0));
 	table_cell(table, record_get(record, "id"));
-	table_cell(table, created_text(record, created, sizeof(created)));
+	table_cell(table, listing_created(record, created, sizeof(created)));
 	table_cell(table, str_from_size(record_get_u64(record, "bytes", 0), size, sizeof(size)));
 	table_cell(table, entries);
 	table_cell(table, record_get(record, "config.arch"));
@@ -135,16 +123,7 @@ static int image_ls(struct store *store, int argc, char **argv, struct stor_err 
 			list_row(&table, names.items[i], &record, is_damaged);
 	}
 	json_close_array(&json);
-	if (opts.is_json && !opts.is_quiet) {
-		strv_free(&table.cells);
-		return json_print(&json);
-	}
-	strbuf_free(&json.out);
-	if (opts.is_quiet)
-		strv_free(&table.cells);
-	else
-		table_print(&table);
-	return 0;
+	return listing_print(opts.is_json, opts.is_quiet, &table, &json);
 }
 
 /* --- inspect ------------------------------------------------------------------------------ */
@@ -221,7 +200,7 @@ static void inspect_table(struct table *table, const struct image *image)
 
 	inspect_row(table, "name", image->name);
 	inspect_row(table, "id", image->id);
-	inspect_row(table, "created", created_text(record, text, sizeof(text)));
+	inspect_row(table, "created", listing_created(record, text, sizeof(text)));
 	inspect_row(table, "kind", record_get(record, "kind"));
 	inspect_row(table, "source", record_get(record, "source"));
 	inspect_row(table, "path", image->tree_path);

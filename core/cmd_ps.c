@@ -3,12 +3,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <stor/util.h>
 
-#include "core/base/json.h"
-#include "core/base/table.h"
+#include "core/cmd_listing.h"
 #include "core/cmd_options.h"
 #include "core/cmd_store.h"
 #include "core/container_store.h"
@@ -75,16 +73,6 @@ static const char *status_text(const struct record *record, char *buf, size_t si
 	return buf;
 }
 
-static const char *created_text(const struct record *record, char *buf, size_t size)
-{
-	time_t created = (time_t)record_get_u64(record, "created", 0);
-	struct tm tm;
-
-	if (!created || !localtime_r(&created, &tm) || !strftime(buf, size, "%F %H:%M", &tm))
-		return NULL;
-	return buf;
-}
-
 /* What it runs on: an image, or a volume in place. */
 static const char *image_text(const struct record *record)
 {
@@ -104,7 +92,7 @@ static void container_row(struct table *table, const char *id, const struct reco
 	table_cell(table, image_text(record));
 	table_cell(table, record_get(record, "backend"));
 	table_cell(table, status_text(record, status, sizeof(status)));
-	table_cell(table, created_text(record, created, sizeof(created)));
+	table_cell(table, listing_created(record, created, sizeof(created)));
 	table_cell(table, command);
 }
 
@@ -212,14 +200,5 @@ int cmd_ps(struct store *store, int argc, char **argv, struct stor_err *err)
 	for (size_t i = 0; i < ids.count; i++)
 		list_one(store, ids.items[i], &opts, &live, &table, &json);
 	json_close_array(&json);
-	if (opts.is_json && !opts.is_quiet) {
-		strv_free(&table.cells);
-		return json_print(&json);
-	}
-	strbuf_free(&json.out);
-	if (opts.is_quiet)
-		strv_free(&table.cells);
-	else
-		table_print(&table);
-	return 0;
+	return listing_print(opts.is_json, opts.is_quiet, &table, &json);
 }

@@ -3,12 +3,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <stor/util.h>
 
-#include "core/base/json.h"
-#include "core/base/table.h"
+#include "core/cmd_listing.h"
 #include "core/cmd_options.h"
 #include "core/cmd_volume.h"
 #include "core/golden.h"
@@ -222,20 +220,6 @@ static void list_one(struct store *store, const struct volume_options *opts, con
 		volume_row(table, &d);
 }
 
-static int print_list(const struct volume_options *opts, struct table *table, struct json *json)
-{
-	if (opts->is_json && !opts->is_quiet) {
-		strv_free(&table->cells);
-		return json_print(json);
-	}
-	strbuf_free(&json->out);
-	if (opts->is_quiet)
-		strv_free(&table->cells);
-	else
-		table_print(table);
-	return 0;
-}
-
 int cmd_volume_ls(struct store *store, int argc, char **argv, struct stor_err *err)
 {
 	static const struct opt options[] = {
@@ -269,7 +253,7 @@ int cmd_volume_ls(struct store *store, int argc, char **argv, struct stor_err *e
 	for (size_t i = 0; i < keys.count; i++)
 		list_one(store, &opts, keys.items[i], true, &table, &json);
 	json_close_array(&json);
-	return print_list(&opts, &table, &json);
+	return listing_print(opts.is_json, opts.is_quiet, &table, &json);
 }
 
 /* --- inspect ------------------------------------------------------------------------------ */
@@ -285,9 +269,7 @@ static void inspect_table(struct table *table, const struct description *d)
 	const struct stor_param *params = d->volume.backend->ops.params;
 	const struct record *record = &d->volume.record;
 	cleanup_free char *users = users_text(d);
-	time_t created = (time_t)record_get_u64(record, "created", 0);
-	char text[32] = "";
-	struct tm tm;
+	char text[32];
 
 	row(table, "name", d->volume.name);
 	row(table, "kind", kind_name(d->volume.kind));
@@ -295,7 +277,7 @@ static void inspect_table(struct table *table, const struct description *d)
 	row(table, "path", d->volume.path);
 	row(table, "format", d->info.format);
 	row(table, "fs", d->info.fs_type);
-	if (created && localtime_r(&created, &tm) && strftime(text, sizeof(text), "%F %H:%M", &tm))
+	if (*listing_created(record, text, sizeof(text)))
 		row(table, "created", text);
 	row(table, "size", size_text(d->info.size_bytes, text, sizeof(text)));
 	row(table, "allocated", size_text(d->info.allocated_bytes, text, sizeof(text)));

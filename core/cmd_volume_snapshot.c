@@ -8,8 +8,7 @@
 
 #include <stor/util.h>
 
-#include "core/base/json.h"
-#include "core/base/table.h"
+#include "core/cmd_listing.h"
 #include "core/cmd_volume.h"
 
 /* A command of a volume and the ids of snapshots. */
@@ -112,10 +111,8 @@ struct list {
 
 static int list_one(void *ctx, const struct stor_snapshot *snapshot)
 {
-	time_t created = (time_t)snapshot->created_seconds;
 	struct list *list = ctx;
-	char text[32] = "-";
-	struct tm tm;
+	char text[32];
 
 	if (list->is_json) {
 		json_open_object(&list->json, NULL);
@@ -129,11 +126,9 @@ static int list_one(void *ctx, const struct stor_snapshot *snapshot)
 		json_close_object(&list->json);
 		return 0;
 	}
-	if (created >= 0 && localtime_r(&created, &tm))
-		strftime(text, sizeof(text), "%F %H:%M", &tm);
 	table_cell(&list->table, snapshot->id);
 	table_cell(&list->table, snapshot->parent ? snapshot->parent : "-");
-	table_cell(&list->table, text);
+	table_cell(&list->table, listing_time(snapshot->created_seconds, text, sizeof(text)));
 	table_cell(&list->table, snapshot->is_current ? "yes" : "");
 	return 0;
 }
