@@ -3,6 +3,7 @@
 #include "core/container/child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -44,6 +45,22 @@ static int die_with_parent(struct child *child)
 		return child_fail(child, STEP_SETUP, errno, "set the death signal");
 	if (poll(&parent, 1, 0) != 0)
 		return child_fail(child, STEP_PARENT_GONE, 0, NULL);
+	return 0;
+}
+
+/*
+ * Leaves the mount namespace open in the parent, whose table of descriptors is this process's too
+ * until here.
+ */
+static int share_mounts(struct child *child)
+{
+	if (!child->plan->keeps_mounts)
+		return 0;
+	child->report->mounts_fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (child->report->mounts_fd < 0)
+		return child_fail(child, STEP_SETUP, errno, "open /proc/self/ns/mnt");
+	if (unshare(CLONE_FILES) < 0)
+		return child_fail(child, STEP_SETUP, errno, "copy the table of descriptors");
 	return 0;
 }
 
@@ -119,7 +136,7 @@ static int lookup_user(struct child *child)
 static int make_root(struct child *child)
 {
 	child_kill_point(child, "child-begin");
-	if (die_with_parent(child) < 0)
+	if (die_with_parent(child) < 0 || share_mounts(child) < 0)
 		return -1;
 	reset_signals();
 	child_kill_point(child, "child-guarded");

@@ -17,6 +17,7 @@
 #include "core/base/sys.h"
 #include "core/container/caps.h"
 #include "core/container/seccomp.h"
+#include "core/later.h"
 #include "core/module.h"
 
 /* Places where the command may be, in the container's PATH. */
@@ -110,6 +111,14 @@ static void plan_root(struct plan *plan, struct root *root)
 	plan->upper_fd = root->is_overlay ? root->upper.mount_fd : -1;
 }
 
+/* What is unmounted in the background must be no disk that somebody wants to take away: so nothing
+ * is mounted but a root that is about to go, on the filesystem of the host's own. */
+static bool plan_may_unmount_later(const struct plan *plan, const struct root *root)
+{
+	return plan->config->remove && root->is_overlay && !plan->mount_count &&
+	       later_is_unnoticed(root->base.root_fd) && later_is_unnoticed(root->upper.root_fd);
+}
+
 static void plan_log(const struct plan *plan, const struct root *root)
 {
 	const struct container_config *config = plan->config;
@@ -153,6 +162,7 @@ int plan_make(struct plan *plan, struct store *store, const struct container_con
 	                   err) < 0 ||
 	    plan_stdio(plan, err) < 0 || plan_make_mounts(plan, volumes, err) < 0)
 		return -1;
+	plan->keeps_mounts = plan_may_unmount_later(plan, root);
 	if (config->init && plan_init(plan, err) < 0)
 		return -1;
 	plan->parent_pidfd = sys_pidfd_open(getpid());

@@ -28,6 +28,7 @@ struct plan {
 
 	bool is_overlay;
 	int base_fd, upper_fd; /* detached mounts, borrowed from struct root */
+	bool keeps_mounts;     /* the parent gets hold of the container's mounts: see start.h */
 
 	struct plan_mount *mounts; /* parents before what lies in them */
 	size_t mount_count;

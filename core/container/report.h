@@ -33,6 +33,7 @@ struct report {
 	volatile enum report_step step;
 	int errnum;
 	unsigned index, which;
+	int mounts_fd; /* no failure: the child's mount namespace, open in the parent */
 	char detail[256];
 };
 

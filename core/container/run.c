@@ -14,6 +14,7 @@
 #include "core/container/start.h"
 #include "core/container_store.h"
 #include "core/image.h"
+#include "core/later.h"
 
 #define STATUS_FAILED 125
 
@@ -25,6 +26,7 @@ struct run {
 	struct image image; /* what the root is made of; held until it is made */
 	struct root root;
 	struct plan_volumes volumes;
+	struct process process;
 	struct undo undo; /* what goes again when the start fails */
 };
 
@@ -118,13 +120,14 @@ static int make_container(struct run *run, struct stor_err *err)
 /* --- while it runs, and afterwards ---------------------------------------------------------- */
 
 /* Written when the command already runs, so that it waits for none of this. */
-static void note_running(struct run *run, const struct process *process)
+static void note_running(struct run *run)
 {
+	const pid_t pid = run->process.pid;
 	cleanup_record struct record changes = RECORD_INIT;
 	struct stor_err err = STOR_ERR_INIT;
 
-	record_set_u64(&changes, "pid", (uint64_t)process->pid);
-	record_set_u64(&changes, "start-time", proc_start_time(process->pid));
+	record_set_u64(&changes, "pid", (uint64_t)pid);
+	record_set_u64(&changes, "start-time", proc_start_time(pid));
 	record_set(&changes, "status", "running");
 	if (container_note(run->store, run->id, &run->record, &changes, &err) < 0)
 		log_warn("%s", err.text);
@@ -134,7 +137,8 @@ static void note_running(struct run *run, const struct process *process)
 		log_warn("%s", err.text);
 }
 
-/* Everything is released even when a step fails; the first failure is reported. */
+/* Everything is released even when a step fails; the first failure is reported. Mounts that are
+ * still there go last: nothing that stands below them has to be synced any more. */
 static int finish(struct run *run, int status, struct stor_err *err)
 {
 	struct stor_err errs[3] = { STOR_ERR_INIT, STOR_ERR_INIT, STOR_ERR_INIT };
@@ -147,6 +151,7 @@ static int finish(struct run *run, int status, struct stor_err *err)
 	kill_point("released");
 	container_end(run->store, run->id, &run->record, status, remove, &errs[2]);
 	kill_point("finished");
+	later_close(&run->process.mounts_fd);
 	for (int i = 0; i < 3; i++) {
 		if (errs[i].status == STOR_OK)
 			continue;
@@ -159,30 +164,32 @@ static int finish(struct run *run, int status, struct stor_err *err)
 static int run_planned(struct run *run, struct stor_err *err)
 {
 	cleanup_plan struct plan plan = PLAN_INIT;
-	struct process process = PROCESS_INIT;
 	int status;
 
 	if (plan_make(&plan, run->store, run->config, &run->root, &run->volumes, run->id, err) < 0)
 		return STATUS_FAILED;
 	kill_point("planned");
-	status = start_process(&plan, &process, err);
+	status = start_process(&plan, &run->process, err);
 	if (status)
 		return status;
 	/* The container must not be kept by what only the start needed. */
 	plan_free(&plan);
 	plan = (struct plan)PLAN_INIT;
-	note_running(run, &process);
-	status = monitor_wait(&process, run->config, err);
-	if (status < 0)
-		return STATUS_FAILED;
-	return finish(run, status, err);
+	note_running(run);
+	status = monitor_wait(&run->process, run->config, err);
+	if (status >= 0)
+		return finish(run, status, err);
+	close_fd(&run->process.mounts_fd);
+	return STATUS_FAILED;
 }
 
 int container_run(struct store *store, struct container_config *config, struct stor_err *err)
 {
-	struct run run = {
-		.store = store, .config = config, .image = IMAGE_INIT, .undo = UNDO_INIT
-	};
+	struct run run = { .store = store,
+		           .config = config,
+		           .image = IMAGE_INIT,
+		           .process = PROCESS_INIT,
+		           .undo = UNDO_INIT };
 	int status = STATUS_FAILED;
 	sigset_t old;
 

@@ -71,7 +71,8 @@ static int clone_failed(const struct plan *plan, struct stor_err *err)
 static int clone_child(struct plan *plan, struct child *child, void *stack, struct process *process,
                        struct stor_err *err)
 {
-	int flags = (int)plan->clone_flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
+	int flags = (int)plan->clone_flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD |
+	            (plan->keeps_mounts ? CLONE_FILES : 0);
 
 	kill_point("clone");
 	process->pid =
@@ -82,8 +83,10 @@ static int clone_child(struct plan *plan, struct child *child, void *stack, stru
 	if (child->report->step != STEP_NONE) {
 		proc_wait(process->pid);
 		close_fd(&process->pidfd);
+		close_fd(&child->report->mounts_fd);
 		return report_to_error(child->report, plan, err);
 	}
+	process->mounts_fd = child->report->mounts_fd;
 	return 0;
 }
 
@@ -91,7 +94,7 @@ static int start_with_stack(struct plan *plan, void *stack, struct process *proc
                             struct stor_err *err)
 {
 	cleanup_free struct user_ids *ids = xmalloc(sizeof(*ids));
-	struct report report = { .step = STEP_NONE };
+	struct report report = { .step = STEP_NONE, .mounts_fd = -1 };
 	struct child child = {
 		.plan = plan,
 		.report = &report,
@@ -122,6 +125,7 @@ static int start_with_stack(struct plan *plan, void *stack, struct process *proc
 	kill(process->pid, SIGKILL);
 	proc_wait(process->pid);
 	close_fd(&process->pidfd);
+	close_fd(&process->mounts_fd);
 	err_fail(err, STOR_FAILED, errno, "the container's first process gave no terminal");
 	return 125;
 }

@@ -12,11 +12,14 @@ struct process {
 	pid_t pid;
 	int pidfd;
 	int master_fd; /* of its terminal; -1: none */
+	/* Its mount namespace, where the plan keeps the mounts: so they outlive the process, and
+	 * whoever closes this unmounts them. -1: they go with the process. */
+	int mounts_fd;
 };
 
 #define PROCESS_INIT                                                                               \
 	{                                                                                          \
-		.pidfd = -1, .master_fd = -1                                                       \
+		.pidfd = -1, .master_fd = -1, .mounts_fd = -1                                      \
 	}
 
 /* Block the signals that monitor_wait() hands on, and make sure that children are waited for;
@@ -32,7 +35,7 @@ int start_process(struct plan *plan, struct process *process, struct stor_err *e
 /*
  * Wait until the process has ended, handing signals on to it and copying its terminal. The third
  * SIGINT or SIGTERM kills it. Returns its exit status, or -1 with err filled. Closes the process's
- * descriptors.
+ * descriptors but mounts_fd.
  */
 int monitor_wait(struct process *process, const struct container_config *config,
                  struct stor_err *err);

@@ -42,7 +42,7 @@ static void time_floor(const char *file, double *attach, double *detach)
 {
 	double start = now_ms();
 	char device[32];
-	int tree = raw_attach(file, device, sizeof(device));
+	int tree = raw_attach(file, false, device, sizeof(device));
 
 	*attach = now_ms() - start;
 	write_file(tree);

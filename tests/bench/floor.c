@@ -2,8 +2,9 @@
 /*
  * The least that a container's start can cost: floor ROOT COMMAND [ARG…] runs a command in new pid,
  * mount, ipc, uts, cgroup and net namespaces with ROOT as its root and a fresh /proc, and nothing
- * else. ROOT is a directory, or a file with ext4 in it, which is given to a loop device and mounted
- * detached.
+ * else. ROOT is a directory; or a file with ext4 in it, which is given to a loop device and mounted
+ * detached; or BASE:UPPER, two such files, of which the first is mounted read-only below a copy of
+ * the second, made for this start, as an overlay.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,24 +32,98 @@ extern int umount2(const char *target, int flags);
 #define FLAG_PRIVATE (1ul << 18)
 #define FLAG_DETACH 2
 
-/* The root as a detached mount. */
-static int open_root(const char *root)
-{
-	char device[32];
-	struct stat st;
+/* Detached mounts: the root, or the two layers of an overlay. */
+struct root {
+	int base, upper; /* upper: -1 without an overlay */
+};
 
-	check(root, stat(root, &st));
-	if (S_ISDIR(st.st_mode))
-		return (int)check("open_tree", syscall(SYS_open_tree, AT_FDCWD, root,
-		                                       OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
-	return raw_attach(root, device, sizeof(device));
+/* A new file with the data of `from`, which only the loop device knows once it is attached. */
+static void copy_image(const char *from, const char *to)
+{
+	int in = (int)check(from, open(from, O_RDONLY | O_CLOEXEC));
+	int out = (int)check(to, open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+	off_t end = check(from, lseek(in, 0, SEEK_END)), at = 0, hole;
+	static char data[1 << 20];
+
+	check(to, ftruncate(out, end));
+	while ((at = lseek(in, at, SEEK_DATA)) >= 0) {
+		for (hole = lseek(in, at, SEEK_HOLE); at < hole;) {
+			size_t size = (size_t)(hole - at);
+			ssize_t n = pread(in, data, size < sizeof(data) ? size : sizeof(data), at);
+
+			check(to, pwrite(out, data, (size_t)check(from, n), at));
+			at += n;
+		}
+	}
+	close(in);
+	close(out);
 }
 
-static void run_inside(int tree, char **argv)
+static int open_upper(const char *image)
 {
-	check("private", mount(NULL, "/", NULL, FLAG_REC | FLAG_PRIVATE, NULL));
+	char copy[4096], device[32];
+	int tree;
+
+	snprintf(copy, sizeof(copy), "%s.%ld", image, (long)getpid());
+	copy_image(image, copy);
+	tree = raw_attach(copy, false, device, sizeof(device));
+	check(copy, unlink(copy));
+	check("upper", mkdirat(tree, "upper", 0755));
+	check("work", mkdirat(tree, "work", 0700));
+	return tree;
+}
+
+static struct root open_root(char *path)
+{
+	struct root root = { -1, -1 };
+	char *upper = strchr(path, ':'), device[32];
+	struct stat st;
+
+	if (upper)
+		*upper++ = '\0';
+	check(path, stat(path, &st));
+	if (S_ISDIR(st.st_mode))
+		root.base = (int)check(path, syscall(SYS_open_tree, AT_FDCWD, path,
+		                                     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+	else
+		root.base = raw_attach(path, upper, device, sizeof(device));
+	if (upper)
+		root.upper = open_upper(upper);
+	return root;
+}
+
+static void move_to(int tree, const char *place)
+{
 	check("move_mount",
-	      syscall(SYS_move_mount, tree, "", AT_FDCWD, "/mnt", MOVE_MOUNT_F_EMPTY_PATH));
+	      syscall(SYS_move_mount, tree, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH));
+}
+
+static int mount_overlay(const struct root *root)
+{
+	static const char *const options[][2] = {
+		{ "lowerdir", "/mnt" },
+		{ "upperdir", "/media/upper" },
+		{ "workdir", "/media/work" },
+	};
+	int fs = (int)check("fsopen", syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC));
+
+	move_to(root->base, "/mnt");
+	move_to(root->upper, "/media");
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		check(options[i][0], syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, options[i][0],
+		                             options[i][1], 0));
+	check("mount overlay", syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
+	return (int)check("fsmount", syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV));
+}
+
+static void run_inside(const struct root *root, char **argv)
+{
+	int tree = root->base;
+
+	check("private", mount(NULL, "/", NULL, FLAG_REC | FLAG_PRIVATE, NULL));
+	if (root->upper >= 0)
+		tree = mount_overlay(root);
+	move_to(tree, "/mnt");
 	check("fchdir", fchdir(tree));
 	check("pivot_root", syscall(SYS_pivot_root, ".", "."));
 	check("umount", umount2(".", FLAG_DETACH));
@@ -60,22 +135,24 @@ static void run_inside(int tree, char **argv)
 int main(int argc, char **argv)
 {
 	struct clone_args args = { .exit_signal = SIGCHLD };
-	int tree, status;
+	struct root root;
+	int status;
 	pid_t pid;
 
 	if (argc < 3) {
 		fprintf(stderr, "usage: floor ROOT COMMAND [ARG...]\n");
 		return 2;
 	}
-	tree = open_root(argv[1]);
+	root = open_root(argv[1]);
 	args.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
 	             CLONE_NEWNET | CLONE_VFORK;
 	pid = (pid_t)check("clone3", syscall(SYS_clone3, &args, sizeof(args)));
 	if (!pid)
-		run_inside(tree, argv + 2);
+		run_inside(&root, argv + 2);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return 125;
-	close(tree);
+	close(root.upper);
+	close(root.base);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <linux/mount.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,19 +25,20 @@ static inline long check(const char *what, long result)
 }
 
 /* The file as a loop device that goes with its last user. */
-static inline int attach_loop(const char *file, char *device, size_t size)
+static inline int attach_loop(const char *file, bool read_only, char *device, size_t size)
 {
+	int flags = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC;
 	struct loop_config config = { .block_size = 4096 };
 	int control, loop;
 
-	config.fd = (uint32_t)check(file, open(file, O_RDWR | O_CLOEXEC));
-	config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
+	config.fd = (uint32_t)check(file, open(file, flags));
+	config.info.lo_flags = LO_FLAGS_AUTOCLEAR | (read_only ? LO_FLAGS_READ_ONLY : 0);
 	control = (int)check("loop-control", open("/dev/loop-control", O_RDWR | O_CLOEXEC));
 	for (;;) {
 		long number = check("LOOP_CTL_GET_FREE", ioctl(control, LOOP_CTL_GET_FREE));
 
 		snprintf(device, size, "/dev/loop%ld", number);
-		loop = (int)check(device, open(device, O_RDWR | O_CLOEXEC));
+		loop = (int)check(device, open(device, flags));
 		if (!ioctl(loop, LOOP_CONFIGURE, &config))
 			break;
 		if (errno != EBUSY)
@@ -48,23 +50,27 @@ static inline int attach_loop(const char *file, char *device, size_t size)
 	return loop;
 }
 
-static inline int mount_ext4(const char *device)
+static inline int mount_ext4(const char *device, bool read_only)
 {
 	int fs = (int)check("fsopen", syscall(SYS_fsopen, "ext4", FSOPEN_CLOEXEC));
 	int tree;
 
 	check("source", syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "source", device, 0));
+	if (read_only)
+		check("ro", syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, "ro", NULL, 0));
 	check("mount ext4", syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
-	tree = (int)check("fsmount", syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV));
+	tree = (int)check("fsmount",
+	                  syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
+	                          MOUNT_ATTR_NODEV | (read_only ? MOUNT_ATTR_RDONLY : 0)));
 	close(fs);
 	return tree;
 }
 
 /* A detached mount of the ext4 filesystem in the file; the loop device's path goes to `device`. */
-static inline int raw_attach(const char *file, char *device, size_t size)
+static inline int raw_attach(const char *file, bool read_only, char *device, size_t size)
 {
-	int loop = attach_loop(file, device, size);
-	int tree = mount_ext4(device);
+	int loop = attach_loop(file, read_only, device, size);
+	int tree = mount_ext4(device, read_only);
 
 	close(loop);
 	return tree;

@@ -312,6 +312,28 @@ test_rm_leaves_nothing() {
 	done
 }
 
+# On the filesystem of the host's / the root is unmounted a moment later; no other disk may wait for
+# that. The many files make the moment long.
+test_disks_are_free_at_once() {
+	local write='mkdir many && cd many && seq 8000 | xargs touch && echo text >>/data/file'
+	mkdir disk
+	truncate -s 64M disk.img
+	mke2fs -q disk.img
+	mount -o loop disk.img disk
+	mkdir disk/data
+	leaves_the_disk() {
+		inside 0 "$@"
+		umount disk
+		same "$(grep -sF "$T/disk.img" /sys/block/loop*/loop/backing_file)" ''
+		mount -o loop disk.img disk
+	}
+	leaves_the_disk -v "$T/disk/data:/data" sh -c "$write"
+	leaves_the_disk --mount "type=volume,src=$T/disk/data,dst=/data,backend=dir" sh -c "$write"
+	same "$(wc -l <disk/data/file)" 2
+	STOR_STORE=$T/disk/store STOR_STATE=$T/state-of-disk leaves_the_disk sh -c "mkdir data; $write"
+	umount disk
+}
+
 test_names_and_labels() {
 	for b in dir loop; do
 		expect 5 run_stor run --backend $b --name "web-$b" --label tier=front --label plain sh -c 'exit 5'
