@@ -13,7 +13,7 @@
 #include "core/image.h"
 
 struct options {
-	bool is_json, is_quiet;
+	bool is_json, is_quiet, only_goldens;
 };
 
 static int set_format(void *target, const char *value, struct stor_err *err)
@@ -28,6 +28,13 @@ static int set_quiet(void *target, const char *value, struct stor_err *err)
 	struct options *options = target;
 
 	return option_switch(&options->is_quiet, "--quiet", value, err);
+}
+
+static int set_golden(void *target, const char *value, struct stor_err *err)
+{
+	struct options *options = target;
+
+	return option_switch(&options->only_goldens, "--golden", value, err);
 }
 
 int cmd_image_open_store(struct store *store, struct stor_err *err)
@@ -95,7 +102,7 @@ static int image_ls(struct store *store, int argc, char **argv, struct stor_err 
 	};
 	static const char *const header[] = { "NAME",    "ID",   "CREATED", "SIZE",
 		                              "ENTRIES", "ARCH", "KIND" };
-	struct options opts = { false, false };
+	struct options opts = { .is_json = false };
 	cleanup_strv struct strv names = STRV_INIT;
 	struct table table = TABLE_INIT(7);
 	struct json json = JSON_INIT;
@@ -258,19 +265,25 @@ static int image_inspect(struct store *store, int argc, char **argv, struct stor
 
 static int image_rm(struct store *store, int argc, char **argv, struct stor_err *err)
 {
-	static const struct opt options[] = { { 0 } };
-	static const struct opt_command command = {
-		"image rm", "NAME...", "Remove images", NULL, options, 1, -1, false,
+	static const struct opt options[] = {
+		{ 0, "golden", NULL, "Only what backends made of them; keep the images",
+		  set_golden },
+		{ 0 },
 	};
+	static const struct opt_command command = {
+		"image rm", "[OPTIONS] NAME...", "Remove images", NULL, options, 1, -1, false,
+	};
+	struct options opts = { .only_goldens = false };
 	char **operands;
-	int count, result = opts_parse(&command, NULL, argc, argv, &operands, &count, err);
+	int count, result = opts_parse(&command, &opts, argc, argv, &operands, &count, err);
 
 	if (result)
 		return result < 0 ? -1 : 0;
 	if (cmd_image_open_store(store, err) < 0)
 		return -1;
 	/* What can be removed is removed. */
-	return for_each_operand(store, count, operands, image_remove, err);
+	return for_each_operand(store, count, operands,
+	                        opts.only_goldens ? image_remove_goldens : image_remove, err);
 }
 
 int cmd_image(struct store *store, int argc, char **argv, struct stor_err *err)

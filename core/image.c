@@ -291,24 +291,44 @@ void image_draft_free(struct image_draft *draft)
 	*draft = (struct image_draft)IMAGE_DRAFT_INIT;
 }
 
+/* Opens and locks an image that nobody has open. Returns the descriptor, or -1 with err filled. */
+static int lock_unused(struct store *store, const char *name, struct stor_err *err)
+{
+	int fd;
+
+	if (!str_is_name(name))
+		return err_fail(err, STOR_USAGE, 0, "\"%s\" is not the name of an image", name);
+	fd = lock_folder(store, name, LOCK_EX);
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOENT)
+		return fail_not_found(store, name, err);
+	if (errno != EWOULDBLOCK)
+		return err_fail(err, STOR_FAILED, errno, "image %s: remove", name);
+	err_fail(err, STOR_BUSY, 0, "image %s: remove: in use", name);
+	err_hint(err, "a volume is being made of it, or it is being exported");
+	return -1;
+}
+
+int image_remove_goldens(struct store *store, const char *name, struct stor_err *err)
+{
+	cleanup_close int lock_fd = lock_unused(store, name, err);
+
+	if (lock_fd < 0)
+		return -1;
+	if (golden_remove_of_folder(store, lock_fd, err) < 0)
+		return err_context(err, "image %s: remove its golden volumes", name);
+	return 0;
+}
+
 int image_remove(struct store *store, const char *name, struct stor_err *err)
 {
 	cleanup_free char *place = xasprintf("images/%s", name);
 	cleanup_free char *temp = NULL, *grave = NULL;
-	cleanup_close int lock_fd = -1;
+	cleanup_close int lock_fd = lock_unused(store, name, err);
 
-	if (!str_is_name(name))
-		return err_fail(err, STOR_USAGE, 0, "\"%s\" is not the name of an image", name);
-	lock_fd = lock_folder(store, name, LOCK_EX);
-	if (lock_fd < 0 && errno == ENOENT)
-		return fail_not_found(store, name, err);
-	if (lock_fd < 0 && errno == EWOULDBLOCK) {
-		err_fail(err, STOR_BUSY, 0, "image %s: remove: in use", name);
-		err_hint(err, "a volume is being made of it, or it is being exported");
-		return -1;
-	}
 	if (lock_fd < 0)
-		return err_fail(err, STOR_FAILED, errno, "image %s: remove", name);
+		return -1;
 	/* Before the image, so that a kill in between leaves none without its image. */
 	if (golden_remove_of_folder(store, lock_fd, err) < 0)
 		return err_context(err, "image %s: remove", name);

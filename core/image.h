@@ -76,6 +76,10 @@ void image_draft_free(struct image_draft *draft);
 /* STOR_NOT_FOUND; STOR_BUSY: somebody holds it open. A damaged image can be removed too. */
 int image_remove(struct store *store, const char *name, struct stor_err *err);
 
+/* Remove the golden volumes that were made of an image, and keep the image. STOR_BUSY as
+ * image_remove(), and when a container is based on one: then all of them stay. */
+int image_remove_goldens(struct store *store, const char *name, struct stor_err *err);
+
 /* Fill the built-in image from the machine's static busybox (STOR_BUSYBOX, else /bin/busybox).
  * STOR_UNSUPPORTED, with the remedy, where there is none. */
 int image_builtin_fill(struct image_draft *draft, struct stor_err *err);

@@ -5,6 +5,7 @@
  * times and looks at every container, name and golden volume.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,6 +75,26 @@ static void sweep_live(struct sweep *sweep)
 	}
 }
 
+static void sweep_goldens(struct sweep *sweep)
+{
+	struct stor_err failure = STOR_ERR_INIT;
+
+	if (golden_sweep(sweep->store, sweep->opts, &failure) < 0)
+		keep_failure(sweep, &failure);
+}
+
+/* An image in tmp/ may have been replaced, and still have golden volumes. */
+static bool has_image(struct store *store, const struct strv *names)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		cleanup_free char *path = xasprintf("tmp/%s/image", names->items[i]);
+
+		if (faccessat(store->fd, path, F_OK, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void sweep_temp(struct sweep *sweep)
 {
 	cleanup_strv struct strv names = STRV_INIT;
@@ -83,6 +104,8 @@ static void sweep_temp(struct sweep *sweep)
 	if (store_list_dead(store, store->fd, "tmp", sweep->opts->is_thorough, &names, &failure) <
 	    0)
 		keep_failure(sweep, &failure);
+	if (has_image(store, &names))
+		sweep_goldens(sweep);
 	for (size_t i = 0; i < names.count; i++) {
 		cleanup_free char *path = xasprintf("tmp/%s", names.items[i]);
 
@@ -199,7 +222,7 @@ static void sweep_users(struct sweep *sweep)
 
 int store_collect(struct store *store, const struct sweep_opts *opts, struct stor_err *err)
 {
-	struct stor_err last = STOR_ERR_INIT, failure = STOR_ERR_INIT;
+	struct stor_err last = STOR_ERR_INIT;
 	struct sweep sweep = { .store = store, .opts = opts, .err = &last };
 	bool has_failed = false;
 	char self[48];
@@ -213,9 +236,7 @@ int store_collect(struct store *store, const struct sweep_opts *opts, struct sto
 	if (opts->is_thorough || store->is_state_new) {
 		sweep_containers(&sweep);
 		sweep_names(&sweep);
-		err_clear(&failure);
-		if (golden_sweep(store, opts, &failure) < 0)
-			keep_failure(&sweep, &failure);
+		sweep_goldens(&sweep);
 		if (!opts->dry_run)
 			store->is_state_new = false;
 	}

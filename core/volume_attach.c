@@ -146,8 +146,8 @@ static int explain_mount(const struct volume *volume, struct stor_err *err)
 		return err_context(err, "volume %s", volume->name);
 	if (err->status != STOR_BUSY && err->errnum != ENODEV) {
 		err->hint[0] = '\0';
-		err_hint(err, "it may be damaged: stor image rm removes it with its image; it is "
-		              "made anew from the image imported again, or the built-in one");
+		err_hint(err, "it may be damaged: stor image rm --golden IMAGE removes it, and the "
+		              "next run makes it anew");
 	}
 	return err_context(err, "the image's copy %s on %s", volume->name,
 	                   volume->backend->ops.name);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <stor/kill_point.h>
 #include <stor/util.h>
 
 #include "core/base/fs.h"
@@ -77,6 +78,7 @@ static int fill_from_archive(const struct image_import_req *req, int *root_fd, s
 		return tree_count(*root_fd, req->record, err);
 	}
 	packed_fd = set_aside(req, root_fd, err);
+	kill_point("image-set-aside");
 	if (*root_fd < 0 || fill_from_layout(req, packed_fd, kind, *root_fd, err) < 0)
 		return -1;
 	return fs_remove_tree(req->work_fd, "packed", err);

@@ -32,20 +32,28 @@ static int add_arch(struct compiler *c, uint32_t arch, struct stor_err *err)
 	return 0;
 }
 
+uint32_t compiler_narrow_arch(void)
+{
+	switch (seccomp_arch_native()) {
+	case SCMP_ARCH_X86_64:
+		return SCMP_ARCH_X86;
+	case SCMP_ARCH_AARCH64:
+		return SCMP_ARCH_ARM;
+	default:
+		return 0;
+	}
+}
+
 int compiler_begin(struct compiler *c, uint32_t default_action, bool with_32_bit,
                    struct stor_err *err)
 {
-	uint32_t native = seccomp_arch_native(), narrow = 0;
+	uint32_t native = seccomp_arch_native(), narrow = compiler_narrow_arch();
 
 	memset(c, 0, sizeof(*c));
 	c->default_action = default_action;
 	c->ctx = seccomp_init(default_action);
 	if (!c->ctx)
 		return compile_fail(err, -ENOMEM, "begin a filter");
-	if (native == SCMP_ARCH_X86_64)
-		narrow = SCMP_ARCH_X86;
-	else if (native == SCMP_ARCH_AARCH64)
-		narrow = SCMP_ARCH_ARM;
 	/* Calls of another kind (x32) look like those of a kernel without them. */
 	if (seccomp_attr_set(c->ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS)) < 0 ||
 	    seccomp_attr_set(c->ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2) < 0) {

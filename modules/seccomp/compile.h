@@ -19,6 +19,10 @@ struct compiler {
 	int newest[2]; /* the largest call number named so far, per architecture */
 };
 
+/* Token of the 32-bit architecture that this machine's kernel runs beside its own; 0: none known.
+ */
+uint32_t compiler_narrow_arch(void);
+
 int compiler_begin(struct compiler *c, uint32_t default_action, bool with_32_bit,
                    struct stor_err *err);
 void compiler_end(struct compiler *c);

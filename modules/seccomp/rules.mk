@@ -11,5 +11,6 @@ $(B)/gen/seccomp_variants.c: $(B)/seccomp-generate
 	@mkdir -p $(@D)
 	$(Q)$< >$@
 
-$(eval $(call define-internal,seccomp,modules/seccomp/module.c modules/seccomp/json.c \
-	modules/seccomp/compile.c modules/seccomp/profile.c core/container/caps.c,libseccomp json-c))
+seccomp-src := $(filter-out modules/seccomp/generate.c,$(wildcard modules/seccomp/*.c)) \
+	core/container/caps.c
+$(eval $(call define-internal,seccomp,$(seccomp-src),libseccomp json-c))

@@ -83,6 +83,46 @@ test_a_replaced_image_takes_its_golden_volumes_along() {
 	same "$(goldens)" 0
 }
 
+test_golden_volumes_are_removed_alone() {
+	local backend
+	mkdir -p tree/bin
+	cp /bin/busybox tree/bin/true
+	expect 0 run_stor image import tree one
+	for backend in dir loop; do
+		expect 0 run_stor run --rm --backend $backend --image one true
+		expect 0 run_stor run --rm --backend $backend true
+	done
+	same "$(goldens)" 4
+	expect 0 run_stor image rm --golden one
+	same "$(goldens)" 2
+	expect 0 run_stor image rm --golden one
+	# Of several that are named, those that can go do; of an image with a container all stay.
+	for backend in dir loop; do expect 0 run_stor run --rm --backend $backend --image one true; done
+	expect 0 run_stor run --name kept --backend loop --image one true
+	expect 4 run_stor image rm --golden one busybox
+	err_has '^stor: image one: remove its golden volumes: container kept is based on the image'
+	err_has 'hint: stor rm kept'
+	same "$(goldens)" 2
+	expect 4 run_stor image rm one
+	expect 0 run_stor rm kept
+	# Nor while somebody makes one.
+	exec 5<"$STOR_STORE/images/one"
+	flock -s 5
+	expect 4 run_stor image rm --golden one
+	err_has 'image one: remove: in use'
+	exec 5<&-
+	same "$(goldens)" 2
+	expect 0 run_stor image rm --golden one
+	expect 3 run_stor image rm --golden none
+	expect 0 run_stor image ls -q
+	same "$(cat "$OUT")" 'busybox
+one'
+	same "$(goldens)$(ls "$STOR_STORE/tmp")" 0
+	expect 0 run_stor run --rm --backend loop --image one true
+	expect 0 run_stor image rm one busybox
+	same "$(goldens)$(ls "$STOR_STORE/tmp" "$STOR_STORE/images" | grep -v : | tr -d '\n')" 0
+}
+
 test_every_command_sweeps() {
 	settle
 	mkdir -p "$STOR_STORE/tmp/4000000.1.0/data"

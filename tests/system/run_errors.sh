@@ -111,8 +111,8 @@ test_damaged_image() {
 	expect 0 run_rm --backend loop true
 	golden=$(ls -d "$STOR_STORE"/golden/*-loop-*)
 	dd if=/dev/urandom of="$golden/data/image" bs=1k count=64 conv=notrunc 2>/dev/null
-	refused 125 "copy ${golden##*/} on loop: .*holds no filesystem" 'stor image rm' run_rm --backend loop true
-	expect 0 run_stor image rm busybox
+	refused 125 "copy ${golden##*/} on loop: .*holds no filesystem" 'stor image rm --golden' run_rm --backend loop true
+	expect 0 run_stor image rm --golden busybox
 	expect 0 run_rm --backend loop true
 }
 

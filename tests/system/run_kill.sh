@@ -6,20 +6,14 @@
 # shellcheck source=tests/lib.sh
 TIME_LIMIT=900
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/kill.sh
+. "$TOP/tests/kill.sh"
 
-KILL=$TOP/build/kill
-
-# Points that are no step of a run; tests/system/races.sh and volume.sh kill at most of them.
+# Points that are no step of a run; tests/system/races.sh, image_kill.sh and volume.sh kill at most of them.
 NOT_OF_RUN='
 clone-folder clone-made resize-device umount-done mount-recorded mount-moved
 volume-unnamed volume-destroyed root-destroyed golden-unnamed image-removing
 image-import-begin image-import-unpacked'
-
-# The build that can be killed at its kill points.
-kill_build() {
-	flock "$TOP/build" make -s -C "$TOP" KILL_POINTS=1 -j2 all test-tools >make.log 2>&1 ||
-		{ tail -n 20 make.log >&2; fail 'make KILL_POINTS=1'; }
-}
 
 points_of_source() {
 	grep -rhoE 'kill_point\((child, )?"[^"]+"' "$TOP"/core "$TOP"/backends/common \
@@ -80,8 +74,8 @@ learn_steps() {
 	[ "$(wc -l <steps)" -ge 25 ] || fail "too few steps: $(cat steps)"
 }
 
-# killed_at_each OPTION…: the run killed at each of ./steps.
-killed_at_each() {
+# run_killed_at_each OPTION…: the run killed at each of ./steps.
+run_killed_at_each() {
 	local point seconds=1000 what
 	for point in $(cat steps); do
 		if [ "$point" = command-ends:1 ]; then
@@ -119,7 +113,7 @@ data_of() {
 first_run() {
 	before_is_nothing
 	learn_steps --rm --backend "$1" --mount "$(data_of "$1")"
-	killed_at_each --rm --backend "$1" --mount "$(data_of "$1")"
+	run_killed_at_each --rm --backend "$1" --mount "$(data_of "$1")"
 }
 
 # later_runs BACKEND: the other ways through a run.
@@ -128,12 +122,12 @@ later_runs() {
 	learn_steps --backend "$1" --mount "$(data_of "$1")"
 	# What comes after the making of the golden volume is tested below.
 	sed -i '/^golden-published/q' steps
-	killed_at_each --backend "$1" --mount "$(data_of "$1")"
+	run_killed_at_each --backend "$1" --mount "$(data_of "$1")"
 	before_is_the_last_store
 	learn_steps --backend "$1" -v data:/data
-	killed_at_each --backend "$1" -v data:/data
+	run_killed_at_each --backend "$1" -v data:/data
 	learn_steps --rm --init --backend "$1" -o clone=copy -v data:/data
-	killed_at_each --rm --init --backend "$1" -o clone=copy -v data:/data
+	run_killed_at_each --rm --init --backend "$1" -o clone=copy -v data:/data
 }
 
 test_killed_over_dir() {
