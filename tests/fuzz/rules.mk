@@ -6,7 +6,7 @@ fuzz-names := $(patsubst tests/fuzz/%.c,%,$(fuzz-src))
 fuzz-pkgs := libarchive json-c nettle zlib expat libseccomp
 fuzz-lib-src := $(base-src) core/params.c core/container/caps.c $(common-src) $(ploop-src) \
 	tests/ploop/memfs.c tests/ploop/testhost.c $(image-src) modules/seccomp/json.c \
-	modules/seccomp/compile.c modules/seccomp/profile.c
+	modules/seccomp/compile.c modules/seccomp/profile.c modules/seccomp/shrink.c
 fuzz-corpus := $(CURDIR)/tests/fuzz/corpus
 FUZZ_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 CLANG ?= clang
