@@ -4,13 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <stor/util.h>
@@ -83,22 +81,6 @@ static void unblock_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int raise_loopback(struct child *child)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq request;
-	int result;
-
-	memset(&request, 0, sizeof(request));
-	strcpy(request.ifr_name, "lo");
-	request.ifr_flags = IFF_UP;
-	if (fd < 0)
-		return child_fail(child, STEP_SETUP, errno, "make a socket");
-	result = ioctl(fd, SIOCSIFFLAGS, &request);
-	close(fd);
-	return result < 0 ? child_fail(child, STEP_SETUP, errno, "bring lo up") : 0;
-}
-
 static int set_identity(struct child *child)
 {
 	const char *hostname = child->plan->hostname;
@@ -108,8 +90,8 @@ static int set_identity(struct child *child)
 		return child_fail(child, STEP_SETUP, errno, "make a session");
 	if (sethostname(hostname, strlen(hostname)) < 0)
 		return child_fail(child, STEP_SETUP, errno, "set the host name");
-	if (child->plan->clone_flags & CLONE_NEWNET)
-		return raise_loopback(child);
+	if (child->plan->net_fd >= 0 && setns(child->plan->net_fd, CLONE_NEWNET) < 0)
+		return child_fail(child, STEP_SETUP, errno, "join the network namespace");
 	return 0;
 }
 

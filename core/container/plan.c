@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,10 +147,6 @@ int plan_make(struct plan *plan, struct store *store, const struct container_con
 	plan->config = config;
 	plan->state_path = store->state_path;
 	plan->hostname = config->hostname ? config->hostname : hostname;
-	plan->clone_flags =
-		CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
-	if (config->net == CONFIG_NET_NONE)
-		plan->clone_flags |= CLONE_NEWNET;
 	plan->shm_options =
 		xasprintf("mode=1777,size=%llu", (unsigned long long)config->shm_size_bytes);
 	plan_root(plan, root);

@@ -47,7 +47,7 @@ struct plan {
 	struct sock_fprog seccomp; /* len 0: unconfined */
 	struct sock_filter *owned_filter;
 
-	unsigned long clone_flags;
+	int net_fd; /* network namespace, borrowed; -1: that of the host */
 	int parent_pidfd;
 	int stdin_fd;   /* -1: stor's own */
 	int console_fd; /* where the terminal's master goes; -1: no terminal */
@@ -56,8 +56,8 @@ struct plan {
 
 #define PLAN_INIT                                                                                  \
 	{                                                                                          \
-		.base_fd = -1, .upper_fd = -1, .init_fd = -1, .parent_pidfd = -1, .stdin_fd = -1,  \
-		.console_fd = -1                                                                   \
+		.base_fd = -1, .upper_fd = -1, .init_fd = -1, .net_fd = -1, .parent_pidfd = -1,    \
+		.stdin_fd = -1, .console_fd = -1                                                   \
 	}
 
 /* A stor volume mounted beside the root; plan_open_volumes() makes them. */

@@ -10,6 +10,7 @@
 #include "core/base/log.h"
 #include "core/base/proc.h"
 #include "core/base/undo.h"
+#include "core/container/netns.h"
 #include "core/container/plan.h"
 #include "core/container/start.h"
 #include "core/container_store.h"
@@ -26,6 +27,7 @@ struct run {
 	struct image image; /* what the root is made of; held until it is made */
 	struct root root;
 	struct plan_volumes volumes;
+	struct netns net;
 	struct process process;
 	struct undo undo; /* what goes again when the start fails */
 };
@@ -168,6 +170,10 @@ static int run_planned(struct run *run, struct stor_err *err)
 
 	if (plan_make(&plan, run->store, run->config, &run->root, &run->volumes, run->id, err) < 0)
 		return STATUS_FAILED;
+	if (run->config->net == CONFIG_NET_NONE)
+		plan.net_fd = netns_finish(&run->net, err);
+	if (run->config->net == CONFIG_NET_NONE && plan.net_fd < 0)
+		return STATUS_FAILED;
 	kill_point("planned");
 	status = start_process(&plan, &run->process, err);
 	if (status)
@@ -175,6 +181,7 @@ static int run_planned(struct run *run, struct stor_err *err)
 	/* The container must not be kept by what only the start needed. */
 	plan_free(&plan);
 	plan = (struct plan)PLAN_INIT;
+	netns_free(&run->net);
 	note_running(run);
 	status = monitor_wait(&run->process, run->config, err);
 	if (status >= 0)
@@ -188,18 +195,21 @@ int container_run(struct store *store, struct container_config *config, struct s
 	struct run run = { .store = store,
 		           .config = config,
 		           .image = IMAGE_INIT,
+		           .net = NETNS_INIT,
 		           .process = PROCESS_INIT,
 		           .undo = UNDO_INIT };
 	int status = STATUS_FAILED;
 	sigset_t old;
 
 	monitor_prepare(&old);
-	if (apply_image(&run, err) == 0) {
+	if ((config->net != CONFIG_NET_NONE || netns_begin(&run.net, err) == 0) &&
+	    apply_image(&run, err) == 0) {
 		describe(&run);
 		if (make_container(&run, err) == 0)
 			status = run_planned(&run, err);
 	}
 	undo_unwind(&run.undo);
+	netns_free(&run.net);
 	image_close(&run.image);
 	record_free(&run.record);
 	free(run.id);

@@ -15,6 +15,7 @@
 
 #include "core/base/str.h"
 #include "modules/seccomp/profile.h"
+#include "modules/seccomp/shrink.h"
 
 static int compile_fail(struct stor_err *err, int result, const char *what)
 {
@@ -195,6 +196,8 @@ int compile_default(uint64_t caps, struct sock_filter **program, unsigned short 
 		result = add_rule(&c, r, rule_applies(r, caps), err);
 	if (result == 0)
 		result = compiler_finish(&c, true, program, length, err);
+	if (result == 0)
+		shrink_filter(*program, length, c.arches, c.arch_count);
 	compiler_end(&c);
 	return result;
 }
