@@ -10,19 +10,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include <stor/util.h>
 
 #include "core/base/log.h"
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 static bool is_traced(void)
 {
@@ -35,7 +26,7 @@ void backend_call_begin(struct backend_call *call, const struct backend *backend
                         const char *path)
 {
 	*call = (struct backend_call){ .backend = backend, .name = name, .path = path };
-	call->began_ns = is_traced() ? now_ns() : 0;
+	call->began_ns = is_traced() ? monotonic_ns() : 0;
 }
 
 int backend_call_end(struct backend_call *call, int result, struct stor_err *err)
@@ -44,7 +35,7 @@ int backend_call_end(struct backend_call *call, int result, struct stor_err *err
 	bool is_reported = call->err.status != STOR_OK;
 
 	if (call->began_ns) {
-		double ms = (double)(now_ns() - call->began_ns) / 1e6;
+		double ms = (double)(monotonic_ns() - call->began_ns) / 1e6;
 
 		fprintf(stderr, "stor: trace: %s.%s %s = %d, %.3f ms%s%s\n", name, call->name,
 		        call->path, result, ms, is_reported ? ": " : "", call->err.text);

@@ -10,7 +10,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <stor/util.h>
@@ -26,14 +25,6 @@ struct shared {
 	struct stor_err err;
 	_Alignas(max_align_t) unsigned char out[];
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Does not return. */
 static void run_child(const struct stor_call_req *req, struct shared *shared, pid_t parent)
@@ -51,12 +42,12 @@ static int wait_bounded(pid_t pid, uint32_t timeout_ms)
 {
 	cleanup_close int pidfd = sys_pidfd_open(pid);
 	struct pollfd ready = { .fd = pidfd, .events = POLLIN };
-	int64_t end = now_ms() + timeout_ms;
+	int64_t end = monotonic_ms() + timeout_ms;
 
 	if (pidfd < 0)
 		return -1;
 	for (;;) {
-		int64_t left = timeout_ms ? end - now_ms() : -1;
+		int64_t left = timeout_ms ? end - monotonic_ms() : -1;
 		int n;
 
 		if (timeout_ms && left <= 0)

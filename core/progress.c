@@ -6,8 +6,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include <stor/util.h>
 
 #include "core/base/str.h"
 
@@ -48,14 +49,6 @@ void progress_catch_signals(void)
 int progress_signal(void)
 {
 	return noted_signal;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void draw(const char *what, uint64_t done, uint64_t total)
@@ -100,7 +93,7 @@ int progress_update(const char *what, uint64_t done_bytes, uint64_t total_bytes,
 	}
 	if (!isatty(STDERR_FILENO))
 		return 0;
-	now = now_ms();
+	now = monotonic_ms();
 	if (!bar.started_ms || now - bar.updated_ms > NEW_WORK_MS)
 		bar.started_ms = now;
 	bar.updated_ms = now;

@@ -259,15 +259,6 @@ int volume_attach(struct store *store, const struct volume *volume, const struct
 
 /* --- letting go --------------------------------------------------------------------------- */
 
-static unsigned elapsed_ms(const struct timespec *from)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (unsigned)((now.tv_sec - from->tv_sec) * 1000 +
-	                  (now.tv_nsec - from->tv_nsec) / 1000000);
-}
-
 static bool is_in_use(const struct volume *volume)
 {
 	struct stor_info info = { .struct_size = sizeof(info) };
@@ -280,12 +271,12 @@ static bool is_in_use(const struct volume *volume)
  * is not free. */
 int volume_wait_free(const struct volume *volume, struct stor_err *err)
 {
-	struct timespec from, pause = { .tv_nsec = 20000 };
+	struct timespec pause = { .tv_nsec = 20000 };
+	int64_t from = monotonic_ms();
 	bool has_told = false;
 
-	clock_gettime(CLOCK_MONOTONIC, &from);
 	while (is_in_use(volume)) {
-		unsigned waited = elapsed_ms(&from);
+		int64_t waited = monotonic_ms() - from;
 
 		if (waited >= RELEASE_WAIT_MS) {
 			err_fail(err, STOR_BUSY, 0, "volume %s: still in use after %u s",

@@ -135,17 +135,14 @@ int copyfile_content(struct copyfile *copy, int from_fd, int to_fd, uint64_t siz
 int copyfile_lock(int fd, int operation, uint32_t wait_ms)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
-	struct timespec start, now;
+	int64_t give_up = monotonic_ms() + wait_ms;
 
-	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (;;) {
 		if (!flock(fd, operation | LOCK_NB))
 			return 0;
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -1;
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 >=
-		    (int64_t)wait_ms) {
+		if (monotonic_ms() >= give_up) {
 			errno = EWOULDBLOCK;
 			return -1;
 		}

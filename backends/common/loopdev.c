@@ -25,14 +25,6 @@
  * for a machine where something else goes wrong. */
 #define RACE_LIMIT_MS 10000
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static int open_control(const char *path, struct stor_err *err)
 {
 	int fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
@@ -138,7 +130,7 @@ int loopdev_attach(int file_fd, const char *path, const struct loopdev_opts *opt
                    struct stor_err *err)
 {
 	cleanup_close int control_fd = open_control(path, err);
-	uint64_t give_up = now_ms() + RACE_LIMIT_MS;
+	int64_t give_up = monotonic_ms() + RACE_LIMIT_MS;
 	struct loop_config config = {
 		.fd = (__u32)file_fd,
 		.block_size = opts->block_bytes,
@@ -174,7 +166,7 @@ int loopdev_attach(int file_fd, const char *path, const struct loopdev_opts *opt
 		/* ENXIO: the device was removed between. */
 		if (errno != EBUSY && errno != ENXIO)
 			return configure_failed(number, path, err);
-		if (now_ms() >= give_up)
+		if (monotonic_ms() >= give_up)
 			return no_free_device(path, err);
 		back_off(tries);
 	}

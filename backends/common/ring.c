@@ -5,7 +5,8 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include <stor/util.h>
 
 #include "common/host.h"
 
@@ -55,14 +56,6 @@ void ring_submit(struct ring *ring, struct io_uring_sqe *sqe, struct ring_op *op
 	ring->in_flight++;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* The kernel has completions, or work to do that may become some. */
 static bool has_news(struct ring *ring)
 {
@@ -82,7 +75,7 @@ static void pause_cpu(void)
 
 static int spin(struct ring *ring, unsigned spin_us)
 {
-	uint64_t end = now_ns() + (uint64_t)spin_us * 1000;
+	int64_t end = monotonic_ns() + (int64_t)spin_us * 1000;
 
 	do {
 		if (has_news(ring)) {
@@ -95,7 +88,7 @@ static int spin(struct ring *ring, unsigned spin_us)
 				return 0;
 		}
 		pause_cpu();
-	} while (now_ns() < end);
+	} while (monotonic_ns() < end);
 	return 0;
 }
 

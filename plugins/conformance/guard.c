@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <stor/util.h>
+
 static void read_fds(struct guard *guard)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -101,11 +103,12 @@ pid_t run_apart(struct suite *s, void (*fn)(struct suite *s, void *arg), void *a
 
 void await_apart(struct suite *s, pid_t pid, unsigned wait_ms)
 {
-	int64_t end = now_ms() + wait_ms;
+	int64_t end = monotonic_ms() + wait_ms;
 	int status;
 
 	while (!waitpid(pid, &status, WNOHANG)) {
-		require(s, now_ms() < end, "another process is not done after %u ms", wait_ms);
+		require(s, monotonic_ms() < end, "another process is not done after %u ms",
+		        wait_ms);
 		sleep_ms(2);
 	}
 	if (WIFSIGNALED(status))
@@ -120,12 +123,4 @@ void sleep_ms(unsigned ms)
 	const struct timespec time = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
 
 	nanosleep(&time, NULL);
-}
-
-int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

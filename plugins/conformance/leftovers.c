@@ -24,13 +24,13 @@
 /* This process inherits every orphan of a test. Those that do not end are left behind. */
 static void reap_leftovers(struct strbuf *problems)
 {
-	int64_t end = now_ms() + LEFTOVER_WAIT_MS;
+	int64_t end = monotonic_ms() + LEFTOVER_WAIT_MS;
 	pid_t pid;
 
 	while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0) {
 		if (pid)
 			continue;
-		if (now_ms() > end) {
+		if (monotonic_ms() > end) {
 			char path[64];
 			struct stor_err ignored = STOR_ERR_INIT;
 			cleanup_free char *children = NULL;
@@ -91,11 +91,11 @@ static int detach_mounts(const char *dir)
 
 void leftovers_find(const char *dir, struct strbuf *problems)
 {
-	int64_t end = now_ms() + LEFTOVER_WAIT_MS;
+	int64_t end = monotonic_ms() + LEFTOVER_WAIT_MS;
 	int device, mounts;
 
 	reap_leftovers(problems);
-	while ((device = find_loop_device(dir)) >= 0 && now_ms() < end)
+	while ((device = find_loop_device(dir)) >= 0 && monotonic_ms() < end)
 		sleep_ms(5);
 	mounts = detach_mounts(dir);
 	if (mounts)

@@ -63,11 +63,11 @@ _Noreturn static void run_in_child(struct suite *s, const struct test *test)
 /* Waits for the test's process; kills it when its time is over. Returns its wait status. */
 static int wait_test(pid_t pid, struct strbuf *problems)
 {
-	int64_t end = now_ms() + TEST_TIME_MS;
+	int64_t end = monotonic_ms() + TEST_TIME_MS;
 	int status;
 
 	while (!waitpid(pid, &status, WNOHANG)) {
-		if (now_ms() > end) {
+		if (monotonic_ms() > end) {
 			strbuf_printf(problems, "not done after %d s\n", TEST_TIME_MS / 1000);
 			kill(pid, SIGKILL);
 			waitpid(pid, &status, 0);

@@ -146,6 +146,5 @@ pid_t run_apart(struct suite *s, void (*fn)(struct suite *s, void *arg), void *a
 void await_apart(struct suite *s, pid_t pid, unsigned wait_ms);
 
 void sleep_ms(unsigned ms);
-int64_t now_ms(void);
 
 #endif

@@ -132,11 +132,11 @@ void vol_use(struct suite *s, const struct vol *vol, const struct attach_how *ho
 
 void vol_wait_in_use(struct suite *s, const struct vol *vol, bool wanted, const char *when)
 {
-	int64_t end = now_ms() + RELEASE_WAIT_MS;
+	int64_t end = monotonic_ms() + RELEASE_WAIT_MS;
 
 	while (vol_info(s, vol).in_use != wanted) {
-		require(s, now_ms() < end, "info: in_use is still %s %s", wanted ? "false" : "true",
-		        when);
+		require(s, monotonic_ms() < end, "info: in_use is still %s %s",
+		        wanted ? "false" : "true", when);
 		sleep_ms(2);
 	}
 }

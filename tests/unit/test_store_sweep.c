@@ -167,31 +167,21 @@ static void dry_run_changes_nothing(void **state)
 	assert_int_equal(entries(f->store.state_fd, "live"), 1);
 }
 
-static double milliseconds(const struct timespec *from)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - from->tv_sec) * 1e3 +
-	       (double)(now.tv_nsec - from->tv_nsec) / 1e6;
-}
-
 /* Keeps the quickest begin and end, and sweep, in milliseconds: tests run beside others. */
 static void measure(struct fixture *f, struct store *store, double *start, double *sweep)
 {
 	cleanup_record struct record record = RECORD_INIT;
 	cleanup_free char *id = NULL;
-	struct timespec from;
+	int64_t from = monotonic_ns();
 	double took;
 
-	clock_gettime(CLOCK_MONOTONIC, &from);
 	assert_int_equal(container_begin(store, NULL, &record, &id, &f->err), 0);
 	assert_int_equal(container_end(store, id, &record, 0, true, &f->err), 0);
-	took = milliseconds(&from);
+	took = (double)(monotonic_ns() - from) / 1e6;
 	*start = took < *start ? took : *start;
-	clock_gettime(CLOCK_MONOTONIC, &from);
+	from = monotonic_ns();
 	assert_int_equal(store_sweep(store, &f->err), 0);
-	took = milliseconds(&from);
+	took = (double)(monotonic_ns() - from) / 1e6;
 	*sweep = took < *sweep ? took : *sweep;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Small inline helpers for backends, and for stor itself: descriptors and memory that free
- * themselves at the end of their scope, and reads and writes that are never short.
+ * themselves at the end of their scope, reads and writes that are never short, and a clock.
  */
 #ifndef STOR_UTIL_H
 #define STOR_UTIL_H
@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 static inline void stor_cleanup_free(void *ptr)
@@ -97,6 +98,20 @@ static inline ssize_t pread_all(int fd, void *data, size_t size, uint64_t offset
 		got += (size_t)n;
 	}
 	return (ssize_t)got;
+}
+
+/* The time since some moment before, by a clock that nobody sets. */
+static inline int64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static inline int64_t monotonic_ms(void)
+{
+	return monotonic_ns() / 1000000;
 }
 
 #endif
