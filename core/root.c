@@ -196,13 +196,14 @@ static int prepare_overlay(struct store *store, const char *id, const struct roo
 
 	root->is_overlay = true;
 	read_only.read_only = true;
-	if (volume_attach(store, &root->base_volume, &read_only, &root->base, err) < 0)
-		return -1;
-	kill_point("root-base");
+	/* First: what the backend writes goes to the disk while the other one is attached. */
 	if (begin_ephemeral(store, id, backend, record, params, &root->upper_volume, err) < 0 ||
 	    backend_create(backend, &root->upper_volume.ref, &req, err) < 0)
 		return -1;
 	kill_point("root-created");
+	if (volume_attach(store, &root->base_volume, &read_only, &root->base, err) < 0)
+		return -1;
+	kill_point("root-base");
 	if (attach_ephemeral(store, &root->upper_volume, opts, &root->upper, err) < 0)
 		return -1;
 	kill_point("root-upper");

@@ -128,6 +128,9 @@ static int fill_image(int fd, const char *path, const struct stor_create_req *re
 	if (!dev)
 		return host->fail(err, STOR_FAILED, errno, "open %s", path);
 	result = ext4_make(dev, params, req->source_fd, req->source_path, err);
+	/* The mount that follows at once waits for it on the disk: it had better be on its way. */
+	if (!result && params->is_ephemeral)
+		blockdev_write_back(dev, 0, size_bytes);
 	blockdev_close(dev);
 	return result;
 }

@@ -15,6 +15,7 @@
 
 #include "core/base/sys.h"
 #include "core/container/child_kill.h"
+#include "core/container/netns.h"
 
 int child_fail(struct child *child, enum report_step step, int errnum, const char *detail)
 {
@@ -92,6 +93,8 @@ static int set_identity(struct child *child)
 		return child_fail(child, STEP_SETUP, errno, "set the host name");
 	if (child->plan->net_fd >= 0 && setns(child->plan->net_fd, CLONE_NEWNET) < 0)
 		return child_fail(child, STEP_SETUP, errno, "join the network namespace");
+	if (child->plan->makes_net && netns_raise_loopback() < 0)
+		return child_fail(child, STEP_SETUP, errno, "bring lo up");
 	return 0;
 }
 

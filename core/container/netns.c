@@ -22,7 +22,7 @@ static void *fail(struct netns *netns, const char *what)
 	return NULL;
 }
 
-static int raise_loopback(void)
+int netns_raise_loopback(void)
 {
 	cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq request;
@@ -38,9 +38,11 @@ static void *make(void *arg)
 {
 	struct netns *netns = arg;
 
+	if (atomic_exchange(&netns->is_taken, true))
+		return NULL;
 	if (unshare(CLONE_NEWNET) < 0)
 		return fail(netns, "make a network namespace");
-	if (raise_loopback() < 0)
+	if (netns_raise_loopback() < 0)
 		return fail(netns, "bring lo up");
 	netns->fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	return netns->fd < 0 ? fail(netns, "open /proc/thread-self/ns/net") : NULL;
@@ -55,15 +57,20 @@ int netns_begin(struct netns *netns, struct stor_err *err)
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	result = pthread_create(&netns->thread, &attr, make, netns);
 	pthread_attr_destroy(&attr);
-	netns->is_being_made = !result;
+	netns->has_thread = !result;
 	return result ? err_fail(err, STOR_FAILED, result, "make a thread") : 0;
 }
 
 static void wait_for_thread(struct netns *netns)
 {
-	if (netns->is_being_made)
+	if (netns->has_thread)
 		pthread_join(netns->thread, NULL);
-	netns->is_being_made = false;
+	netns->has_thread = false;
+}
+
+bool netns_take_over(struct netns *netns)
+{
+	return !atomic_exchange(&netns->is_taken, true);
 }
 
 int netns_finish(struct netns *netns, struct stor_err *err)

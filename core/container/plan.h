@@ -47,7 +47,8 @@ struct plan {
 	struct sock_fprog seccomp; /* len 0: unconfined */
 	struct sock_filter *owned_filter;
 
-	int net_fd; /* network namespace, borrowed; -1: that of the host */
+	bool makes_net; /* the first process gets a network namespace that is not made yet */
+	int net_fd;     /* one that is, borrowed; -1: that of the host, or makes_net */
 	int parent_pidfd;
 	int stdin_fd;   /* -1: stor's own */
 	int console_fd; /* where the terminal's master goes; -1: no terminal */

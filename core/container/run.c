@@ -163,6 +163,17 @@ static int finish(struct run *run, int status, struct stor_err *err)
 	return status;
 }
 
+static int plan_net(struct run *run, struct plan *plan, struct stor_err *err)
+{
+	if (run->config->net == CONFIG_NET_HOST)
+		return 0;
+	plan->makes_net = netns_take_over(&run->net);
+	if (plan->makes_net)
+		return 0;
+	plan->net_fd = netns_finish(&run->net, err);
+	return plan->net_fd < 0 ? -1 : 0;
+}
+
 static int run_planned(struct run *run, struct stor_err *err)
 {
 	cleanup_plan struct plan plan = PLAN_INIT;
@@ -170,9 +181,7 @@ static int run_planned(struct run *run, struct stor_err *err)
 
 	if (plan_make(&plan, run->store, run->config, &run->root, &run->volumes, run->id, err) < 0)
 		return STATUS_FAILED;
-	if (run->config->net == CONFIG_NET_NONE)
-		plan.net_fd = netns_finish(&run->net, err);
-	if (run->config->net == CONFIG_NET_NONE && plan.net_fd < 0)
+	if (plan_net(run, &plan, err) < 0)
 		return STATUS_FAILED;
 	kill_point("planned");
 	status = start_process(&plan, &run->process, err);

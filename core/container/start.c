@@ -49,7 +49,7 @@ static int receive_master(int socket_fd)
 	return fd;
 }
 
-static int clone_failed(struct stor_err *err)
+static int clone_failed(const struct plan *plan, struct stor_err *err)
 {
 	int errnum = errno;
 
@@ -59,7 +59,8 @@ static int clone_failed(struct stor_err *err)
 	else if (errnum == ENOSPC || errnum == EUSERS)
 		err_hint(err, "a limit below /proc/sys/user/ is reached");
 	else if (errnum == EINVAL)
-		err_hint(err, "the kernel lacks one of the namespaces pid, mnt, ipc, uts, cgroup");
+		err_hint(err, "the kernel lacks one of the namespaces pid, mnt, ipc, uts, cgroup%s",
+		         plan->makes_net ? ", net" : "");
 	return 125;
 }
 
@@ -72,13 +73,13 @@ static int clone_child(struct plan *plan, struct child *child, void *stack, stru
 {
 	int flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
 	            CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD |
-	            (plan->keeps_mounts ? CLONE_FILES : 0);
+	            (plan->makes_net ? CLONE_NEWNET : 0) | (plan->keeps_mounts ? CLONE_FILES : 0);
 
 	kill_point("clone");
 	process->pid =
 		clone(child_main, (char *)stack + STACK_BYTES, flags, child, &process->pidfd);
 	if (process->pid < 0)
-		return clone_failed(err);
+		return clone_failed(plan, err);
 	kill_point("cloned");
 	if (child->report->step != STEP_NONE) {
 		proc_wait(process->pid);

@@ -339,6 +339,18 @@ test_disks_are_free_at_once() {
 		'. "$0"; T=$1; OUT=$T/out ERR=$T/err; set -e; _disks_are_free_at_once' "$(realpath "$0")" "$T"
 }
 
+# Made by a thread; or, when that gets no processor in time, with the process.
+test_a_network_of_its_own() {
+	local cpu how
+	cpu=$(taskset -pc $$ | sed 's/.*: //; s/[^0-9].*//')
+	for how in '' "chrt -f 1 taskset -c $cpu"; do
+		# shellcheck disable=SC2086 # words
+		expect 0 $how "$STOR" run --rm ip -o link
+		same "$(wc -l <"$OUT")" 1
+		out_has '^1: lo: <LOOPBACK,UP,LOWER_UP>'
+	done
+}
+
 test_names_and_labels() {
 	for b in dir loop; do
 		expect 5 run_stor run --backend $b --name "web-$b" --label tier=front --label plain sh -c 'exit 5'
