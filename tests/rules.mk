@@ -113,6 +113,25 @@ lint: deps
 	$(call build-for-tests,test-build)
 	@tests/run lint
 
+# clang-tidy, asked again about a file when that or one of its headers changed. Not about unit tests,
+# whose cmocka macros it takes for mistakes.
+ifneq ($(filter tidy %.tidy,$(MAKECMDGOALS)),)
+tidy-src := $(filter-out tests/unit/%,$(shell find core backends modules net cgroup plugins tests \
+	-name '*.c' 2>/dev/null))
+-include $(shell find $(B)/tidy -name '*.d' 2>/dev/null)
+endif
+tidy-flags = $(filter-out -MMD -MP,$(LANGUAGE)) $(call includes-for,$(1)) $(EXTRA_$(1)) \
+	-DSTOR_VERSION='"$(VERSION)"'
+.PHONY: tidy
+tidy: $(patsubst %.c,$(B)/tidy/%.tidy,$(tidy-src))
+$(B)/tidy/%.tidy: %.c .clang-tidy
+	$(call say,TIDY,$<)
+	@mkdir -p $(@D)
+	$(Q)clang-tidy --quiet $< -- $(call tidy-flags,$<) >$@.log 2>&1 || \
+		{ grep -A3 'error:' $@.log; exit 1; }
+	$(Q)$(CC) $(call tidy-flags,$<) -MM -MP -MT $@ -MF $@.d $<
+	@rm -f $@.log; touch $@
+
 # The same tests on a build with sanitizers. Leaks count; a process that ends by _exit is not asked.
 .PHONY: check-asan check-valgrind
 check-asan: deps

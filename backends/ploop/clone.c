@@ -102,19 +102,19 @@ static int copy_all(struct clone *c, struct stor_err *err)
 /* The source's chain, by absolute names: a folder may move before it is used. */
 static int add_parents(struct clone *c, struct stor_err *err)
 {
-	char parent[GUID_TEXT_BYTES] = PLOOP_NO_GUID, guid[GUID_TEXT_BYTES], path[PATH_MAX];
+	char parent[GUID_TEXT_BYTES] = PLOOP_NO_GUID, guid[GUID_TEXT_BYTES], target[PATH_MAX];
 
 	for (unsigned i = 0; i < c->from.count; i++) {
-		char proc[64];
+		char link[64];
 		ssize_t n;
 
-		snprintf(proc, sizeof(proc), "/proc/self/fd/%d", c->from.links[i].file->fd);
-		n = readlink(proc, path, sizeof(path) - 1);
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", c->from.links[i].file->fd);
+		n = readlink(link, target, sizeof(target) - 1);
 		if (n < 0 || guid_make(guid) < 0)
 			return host->fail(err, STOR_FAILED, errno, "ploop: locate \"%s\"",
 			                  c->from.links[i].name);
-		path[n] = '\0';
-		if (ploop_descriptor_add(&c->descriptor, guid, parent, path,
+		target[n] = '\0';
+		if (ploop_descriptor_add(&c->descriptor, guid, parent, target,
 		                         c->from.links[0].is_raw) < 0)
 			return host->fail(err, STOR_FAILED, ENOMEM, "ploop: clone");
 		memcpy(parent, guid, sizeof(parent));

@@ -94,7 +94,7 @@ static int plan_size(struct plan *plan, struct stor_err *err)
 		size = SMALLEST_BYTES + 2 * cluster;
 	if (size > UINT64_MAX - cluster)
 		return host->fail(err, STOR_USAGE, 0, "ploop: no disk is so large");
-	plan->size_bytes = (size + cluster - 1) / cluster * cluster;
+	plan->size_bytes = (size + cluster - 1) & ~(cluster - 1);
 	if (!plan->is_ephemeral &&
 	    gpt_layout(plan->size_bytes / PLOOP_SECTOR, plan->cluster_sectors, &partition) < 0)
 		return host->fail(err, STOR_USAGE, 0, "ploop: a volume needs at least 3 clusters");

@@ -241,7 +241,7 @@ char *ploop_ops_new_delta(struct ploop_disk *disk, const char *parent, uint64_t 
                           struct stor_err *err)
 {
 	const struct ploop_image *chain[PLOOP_CHAIN_MAX];
-	unsigned version, count = ploop_descriptor_chain(&disk->descriptor, parent, chain, err);
+	unsigned version = 0, count = ploop_descriptor_chain(&disk->descriptor, parent, chain, err);
 	cleanup_free char *name = NULL;
 	int r;
 

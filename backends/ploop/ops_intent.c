@@ -100,7 +100,7 @@ static int drop_all(struct ploop_disk *disk, const struct ploop_descriptor *desc
 
 		if (!strncmp(line, "version ", 8))
 			*version = line[8] == '1' ? 1 : 2;
-		if (strncmp(line, "drop ", 5) || !ploop_file_is_own(name) ||
+		if (strncmp(line, "drop ", 5) != 0 || !ploop_file_is_own(name) ||
 		    is_named(descriptor, name))
 			continue;
 		r = disk->dir->ops->unlink(disk->dir, name);

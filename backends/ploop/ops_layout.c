@@ -84,7 +84,7 @@ static int write_flat(struct rewriting *w, struct stor_err *err)
 	uint64_t sectors = ploop_engine_size(w->from) / PLOOP_SECTOR, shift = 0;
 	cleanup_ploop_file struct ploop_file *file = NULL;
 	struct ploop_dir *dir = w->disk->dir;
-	struct ploop_header header;
+	struct ploop_header header = { 0 };
 	const char *why = NULL;
 	int r = 0;
 

@@ -85,7 +85,7 @@ static int check_shrink(const struct resize *s, struct blockdev *disk, struct st
 	struct ploop_extent extent;
 	struct blockdev *dev;
 	struct gpt_partition fits;
-	uint8_t start[4096];
+	uint8_t start[4096] = { 0 };
 	struct stor_superblock sb = { .fs_type = NULL };
 	uint64_t room = s->size_bytes;
 	int r;

@@ -218,8 +218,8 @@ static int begin(struct profile *p, struct json_object *root, struct stor_err *e
 		                            "architectures", "syscalls",         "flags",
 		                            "listenerPath",  "listenerMetadata", NULL };
 	struct json_object *action_name, *number, *listener, *flags;
-	bool with_32_bit;
-	uint32_t action;
+	bool with_32_bit = true;
+	uint32_t action = 0;
 
 	if (pjson_check_object(root, keys, err) < 0 ||
 	    pjson_member(root, "defaultAction", json_type_string, &action_name, err) < 0 ||

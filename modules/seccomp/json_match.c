@@ -93,7 +93,7 @@ static int map_has_32_bit(struct json_object *map, bool *has, struct stor_err *e
 	*has = false;
 	for (size_t i = 0; i < json_object_array_length(map); i++) {
 		uint32_t token = 0;
-		bool entry_has;
+		bool entry_has = false;
 
 		if (parse_map_entry(json_object_array_get_idx(map, i), &token, &entry_has, err) < 0)
 			return err_context(err, "archMap[%zu]", i);

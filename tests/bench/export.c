@@ -43,12 +43,12 @@ static struct ploop_dir *here(void)
 
 static void print_device(int loop_fd, int pidfd, double ms)
 {
-	char link[64], path[256] = "", line[128];
+	char link[64], target[256] = "", line[128];
 	FILE *info;
 	int pid = 0;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", loop_fd);
-	if (readlink(link, path, sizeof(path) - 1) < 0)
+	if (readlink(link, target, sizeof(target) - 1) < 0)
 		fail(link, NULL);
 	if (pidfd >= 0) {
 		snprintf(link, sizeof(link), "/proc/self/fdinfo/%d", pidfd);
@@ -59,7 +59,7 @@ static void print_device(int loop_fd, int pidfd, double ms)
 		if (info)
 			fclose(info);
 	}
-	printf("%s %d %.2f\n", path, pid, ms);
+	printf("%s %d %.2f\n", target, pid, ms);
 	fflush(stdout);
 }
 

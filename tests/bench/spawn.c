@@ -32,7 +32,7 @@ struct bench {
 	posix_spawn_file_actions_t actions;
 };
 
-static void usage(void)
+static _Noreturn void usage(void)
 {
 	fprintf(stderr, "usage: spawn [-n ROUNDS] [-w WARMUPS] [-s SEED] "
 	                "NAME COMMAND [ARG...] [:: NAME COMMAND [ARG...]]...\n");
@@ -111,7 +111,7 @@ static void print_results(const struct bench *bench)
 {
 	const struct command *first = &bench->commands[0];
 	double ratios[MAX_COMMANDS], medians[MAX_COMMANDS];
-	double *scratch = malloc(bench->rounds * sizeof(*scratch));
+	double *scratch = reallocarray(NULL, bench->rounds, sizeof(*scratch));
 
 	if (!scratch)
 		exit(1);
@@ -155,7 +155,7 @@ static void read_commands(struct bench *bench, char **argv)
 int main(int argc, char **argv)
 {
 	struct bench bench = { .rounds = 200, .warmups = 5, .seed = (uint64_t)time(NULL) };
-	double ms[MAX_COMMANDS];
+	double ms[MAX_COMMANDS] = { 0 };
 	int option;
 
 	while ((option = getopt(argc, argv, "+n:w:s:")) > 0) {

@@ -15,6 +15,9 @@ fuzz-compile = $(2) -std=gnu11 -D_GNU_SOURCE -MMD -MP $(FUZZ_FLAGS) $(call inclu
 	$(EXTRA_$(1)) -DSTOR_VERSION='"$(VERSION)"'
 $(foreach s,$(fuzz-src),$(eval EXTRA_$(s) += $(call pkg-cflags,$(fuzz-pkgs))))
 
+# For make tidy, which compiles it by itself.
+EXTRA_tests/fuzz/driver/replay.c := -DFUZZ_CORPUS='"$(fuzz-corpus)"'
+
 $(B)/fuzz/replay/%.o: %.c $(B)/flags
 	$(call say,CC,$< (sanitized))
 	@mkdir -p $(@D)

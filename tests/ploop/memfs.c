@@ -2,6 +2,7 @@
 /* Files in memory that record and fail: see memfs.h. */
 #include "memfs.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -126,7 +127,7 @@ static void name_remove(struct memfs *fs, const char *text)
 	for (struct name **at = &fs->names; *at; at = &(*at)->next) {
 		struct name *name = *at;
 
-		if (strcmp(name->text, text))
+		if (strcmp(name->text, text) != 0)
 			continue;
 		*at = name->next;
 		free(name->text);
@@ -438,6 +439,7 @@ static void write_sectors(struct node *node, const struct event *event, unsigned
 		if (chance(random, keep)) {
 			if (stop > node->size)
 				node_resize(node, stop);
+			assert(node->bytes);
 			if (event->data)
 				memcpy(node->bytes + at, event->data + (at - event->offset),
 				       stop - at);

@@ -120,7 +120,7 @@ static int read_tags(struct blockdev *dev, uint64_t sector, uint64_t count, uint
 		const uint8_t *at = data + i * SECTOR;
 
 		memcpy(&tags[i], at, 8);
-		if (memcmp(at, at + 8, SECTOR - 8)) {
+		if (memcmp(at, at + 8, SECTOR - 8) != 0) {
 			fprintf(stderr, "sector %" PRIu64 ": a mixture\n", sector + i);
 			return -1;
 		}

@@ -38,8 +38,8 @@ test_gzip_trailer_is_checked() {
 	refused '.*: damaged gzip data: incorrect data check' crc
 	cp plain.tar.gz length && poke length 4
 	refused '.*: damaged gzip data: incorrect length check' length
-	head -c -1 plain.tar.gz >cut
-	refused '.*: damaged gzip data: truncated' cut
+	head -c -1 plain.tar.gz >short
+	refused '.*: damaged gzip data: truncated' short
 	(cat plain.tar.gz; echo more) >followed
 	refused '.*: damaged gzip data: something else' followed
 	cp plain.tar.gz middle && poke middle 100000
@@ -81,7 +81,7 @@ test_streams_that_end_too_early_are_refused() {
 }
 
 test_imports_of_one_name_race() {
-	local i pid status=() pids=()
+	local i pid statuses=() pids=()
 	make_tree
 	for i in 1 2 3 4 5 6; do
 		run_stor image import -q plain.tar x 2>"err$i" &
@@ -90,9 +90,9 @@ test_imports_of_one_name_race() {
 	for pid in "${pids[@]}"; do
 		i=0
 		wait "$pid" || i=$?
-		status+=("$i")
+		statuses+=("$i")
 	done
-	same "$(printf '%s\n' "${status[@]}" | sort | xargs)" "0 4 4 4 4 4"
+	same "$(printf '%s\n' "${statuses[@]}" | sort | xargs)" "0 4 4 4 4 4"
 	grep -hq 'image x exists already' err* || fail "$(cat err*)"
 	nothing_left
 	"$TOP/tests/tools/tree-compare" --no-atime tree "$STOR_STORE/images/x/rootfs"
