@@ -9,6 +9,7 @@ unit-shared := $(filter-out $(unit-src),$(wildcard tests/unit/*.c))
 # Sources of a backend that a test calls directly: unit-with-NAME.
 unit-with-dir := backends/dir/dir.c
 unit-with-loop := $(loop-src)
+unit-with-cgroup := $(cgroup-common) cgroup/v2/device_filter.c
 
 # Asked for when a test is compiled, and once: a machine that only builds lacks these packages.
 test-cflags = $(eval test-cflags := $(call pkg-cflags,$(test-pkgs)))$(test-cflags)
