@@ -35,6 +35,7 @@ _stor_value() {
 	--backend) _stor_names "$stor" backend ls ;;
 	--image) _stor_names "$stor" image ls ;;
 	--net) printf '%s\n' none host ;;
+	--cgroup-ns) printf '%s\n' private host ;;
 	*) return 1 ;;
 	esac
 }

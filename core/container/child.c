@@ -123,10 +123,13 @@ static int make_root(struct child *child)
 		return -1;
 	reset_signals();
 	child_kill_point(child, "child-guarded");
+	if (child_join_cgroup(child) < 0)
+		return -1;
 	if (set_identity(child) < 0 || child_enter_root(child) < 0)
 		return -1;
 	child_kill_point(child, "child-root");
-	if (child_mount_dev(child) < 0 || child_mount_system(child) < 0 ||
+	if (child_mount_dev(child) < 0 || child_make_devices(child) < 0 ||
+	    child_mount_system(child) < 0 || child_mount_cgroup(child) < 0 ||
 	    child_leave_host(child) < 0)
 		return -1;
 	child_kill_point(child, "child-mounts");

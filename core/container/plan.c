@@ -177,4 +177,5 @@ void plan_free(struct plan *plan)
 	close_fd(&plan->parent_pidfd);
 	close_fd(&plan->stdin_fd);
 	close_fd(&plan->console_fd);
+	plan_cgroup_free(&plan->cgroup);
 }

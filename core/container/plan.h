@@ -10,6 +10,7 @@
 #include <linux/filter.h>
 #include <sys/ioctl.h>
 
+#include "core/container/cgroup.h"
 #include "core/container/config.h"
 #include "core/container/users.h"
 #include "core/store.h"
@@ -42,6 +43,8 @@ struct plan {
 	char **init_argv; /* stor-init, PATH (set by the child), the command's words */
 	int init_fd;      /* stor-init, on a read-only mount; -1: the command is process 1 */
 
+	struct plan_cgroup cgroup;
+
 	struct user_spec user;
 	struct sock_fprog seccomp; /* len 0: unconfined */
 	struct sock_filter *owned_filter;
@@ -56,7 +59,7 @@ struct plan {
 #define PLAN_INIT                                                                                  \
 	{                                                                                          \
 		.base_fd = -1, .upper_fd = -1, .init_fd = -1, .parent_pidfd = -1, .stdin_fd = -1,  \
-		.console_fd = -1                                                                   \
+		.console_fd = -1, .cgroup = PLAN_CGROUP_INIT                                       \
 	}
 
 /* A stor volume mounted beside the root; plan_open_volumes() makes them. */

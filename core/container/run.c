@@ -25,6 +25,7 @@ struct run {
 	struct image image; /* what the root is made of; held until it is made */
 	struct root root;
 	struct plan_volumes volumes;
+	struct cgroup cgroup;
 	struct undo undo; /* what goes again when the start fails */
 };
 
@@ -112,7 +113,10 @@ static int make_container(struct run *run, struct stor_err *err)
 	undo_push(&run->undo, undo_root, run, NULL);
 	kill_point("root-prepared");
 	undo_push(&run->undo, undo_volumes, run, NULL);
-	return plan_open_volumes(run->store, config, &run->volumes, err);
+	if (plan_open_volumes(run->store, config, &run->volumes, err) < 0)
+		return -1;
+	return container_make_cgroup(run->store, run->id, config, &run->root, &run->volumes,
+	                             &run->cgroup, err);
 }
 
 /* --- while it runs, and afterwards ---------------------------------------------------------- */
@@ -164,6 +168,8 @@ static int run_planned(struct run *run, struct stor_err *err)
 
 	if (plan_make(&plan, run->store, run->config, &run->root, &run->volumes, run->id, err) < 0)
 		return STATUS_FAILED;
+	if (plan_use_cgroup(&plan, &run->cgroup, err) < 0)
+		return STATUS_FAILED;
 	kill_point("planned");
 	status = start_process(&plan, &process, err);
 	if (status)
@@ -180,9 +186,11 @@ static int run_planned(struct run *run, struct stor_err *err)
 
 int container_run(struct store *store, struct container_config *config, struct stor_err *err)
 {
-	struct run run = {
-		.store = store, .config = config, .image = IMAGE_INIT, .undo = UNDO_INIT
-	};
+	struct run run = { .store = store,
+		           .config = config,
+		           .image = IMAGE_INIT,
+		           .cgroup = CGROUP_INIT,
+		           .undo = UNDO_INIT };
 	int status = STATUS_FAILED;
 	sigset_t old;
 
@@ -192,6 +200,7 @@ int container_run(struct store *store, struct container_config *config, struct s
 		if (make_container(&run, err) == 0)
 			status = run_planned(&run, err);
 	}
+	cgroup_close(&run.cgroup);
 	undo_unwind(&run.undo);
 	image_close(&run.image);
 	record_free(&run.record);
