@@ -152,27 +152,12 @@ static int make_server_leaf(struct cgroup_place *place, struct stor_err *err)
 	return bound_server(place, err);
 }
 
-int cgroup_add_server(struct cgroup *cgroup, int pidfd, struct stor_err *err)
-{
-	pid_t pid = pid_of(pidfd);
-
-	for (size_t i = 0; pid && i < cgroup->count; i++) {
-		struct cgroup_place *place = &cgroup->places[i];
-
-		if (make_server_leaf(place, err) < 0)
-			return -1;
-		if (move_process(place, CGROUP_SERVER, pid) < 0)
-			return err_fail(err, STOR_FAILED, errno, "move process %d to %s/server",
-			                (int)pid, place->path);
-	}
-	return 0;
-}
-
 /* Is it in this leaf? Its own view of the hierarchy tells: the path ends with the leaf's. */
-static bool is_inside(const struct cgroup_place *place, pid_t pid)
+static bool is_inside(const struct cgroup_place *place, enum cgroup_leaf leaf, pid_t pid)
 {
 	cleanup_free char *path = xasprintf("/proc/%d/cgroup", (int)pid);
-	cleanup_free char *end = xasprintf("%s/payload\n", strrchr(place->path, '/'));
+	cleanup_free char *end =
+		xasprintf("%s/%s\n", strrchr(place->path, '/'), cgroup_leaf_names[leaf]);
 	struct stor_err ignored = STOR_ERR_INIT;
 	cleanup_free char *text = fs_read_file(AT_FDCWD, path, 65536, NULL, &ignored);
 	const char *line = text;
@@ -194,7 +179,7 @@ static bool is_inside(const struct cgroup_place *place, pid_t pid)
 }
 
 /* Moves a process, and what descends from it. Returns how many were outside, or -1. */
-static int adopt_tree(struct cgroup *cgroup, pid_t pid, struct stor_err *err)
+static int adopt_tree(struct cgroup *cgroup, enum cgroup_leaf leaf, pid_t pid, struct stor_err *err)
 {
 	cleanup_free char *path = xasprintf("/proc/%d/task/%d/children", (int)pid, (int)pid);
 	struct stor_err ignored = STOR_ERR_INIT;
@@ -205,11 +190,11 @@ static int adopt_tree(struct cgroup *cgroup, pid_t pid, struct stor_err *err)
 	for (size_t i = 0; i < cgroup->count; i++) {
 		struct cgroup_place *place = &cgroup->places[i];
 
-		if (is_inside(place, pid))
+		if (is_inside(place, leaf, pid))
 			continue;
-		if (move_process(place, CGROUP_PAYLOAD, pid) < 0)
-			return err_fail(err, STOR_FAILED, errno, "move process %d to %s/payload",
-			                (int)pid, place->path);
+		if (move_process(place, leaf, pid) < 0)
+			return err_fail(err, STOR_FAILED, errno, "move process %d to %s/%s",
+			                (int)pid, place->path, cgroup_leaf_names[leaf]);
 		moved = 1;
 	}
 	/* Read afterwards: what is forked from now on is inside. */
@@ -221,7 +206,7 @@ static int adopt_tree(struct cgroup *cgroup, pid_t pid, struct stor_err *err)
 		at += strspn(at, " \n");
 		if (child <= 0)
 			break;
-		below = adopt_tree(cgroup, (pid_t)child, err);
+		below = adopt_tree(cgroup, leaf, (pid_t)child, err);
 		if (below < 0)
 			return -1;
 		moved += below;
@@ -229,15 +214,31 @@ static int adopt_tree(struct cgroup *cgroup, pid_t pid, struct stor_err *err)
 	return moved;
 }
 
-int cgroup_adopt(struct cgroup *cgroup, pid_t pid, struct stor_err *err)
+static int adopt(struct cgroup *cgroup, enum cgroup_leaf leaf, pid_t pid, struct stor_err *err)
 {
 	for (int pass = 0; pass < ADOPT_PASSES; pass++) {
-		int moved = adopt_tree(cgroup, pid, err);
+		int moved = adopt_tree(cgroup, leaf, pid, err);
 
 		if (moved <= 0)
 			return moved;
 	}
-	return err_fail(err, STOR_BUSY, 0, "the container's processes fork too fast to be moved");
+	return err_fail(err, STOR_BUSY, 0, "the processes below %d fork too fast to be moved",
+	                (int)pid);
+}
+
+int cgroup_adopt(struct cgroup *cgroup, pid_t pid, struct stor_err *err)
+{
+	return adopt(cgroup, CGROUP_PAYLOAD, pid, err);
+}
+
+int cgroup_add_server(struct cgroup *cgroup, int pidfd, struct stor_err *err)
+{
+	pid_t pid = pid_of(pidfd);
+
+	for (size_t i = 0; i < cgroup->count; i++)
+		if (make_server_leaf(&cgroup->places[i], err) < 0)
+			return -1;
+	return pid ? adopt(cgroup, CGROUP_SERVER, pid, err) : 0;
 }
 
 /* --- acting on it --------------------------------------------------------------------------- */

@@ -61,8 +61,8 @@ int cgroup_open(struct store *store, const char *id, struct cgroup *cgroup, stru
 /* Remove it, after killing what is still in it. None is success. */
 int cgroup_remove(struct store *store, const char *id, struct stor_err *err);
 
-/* Move a process, given by its pidfd, into the leaf for servers, which is made when it is missing.
- */
+/* Move a process, given by its pidfd, and its children into the leaf for servers, which is made
+ * when it is missing. */
 int cgroup_add_server(struct cgroup *cgroup, int pidfd, struct stor_err *err);
 
 /* Move a process and all that descend from it into the leaf for the payload. Nothing of them is

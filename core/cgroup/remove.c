@@ -11,7 +11,7 @@
 
 #include <stor/util.h>
 
-#include "core/base/fs.h"
+#include "core/base/log.h"
 #include "core/base/record.h"
 #include "core/cgroup/internal.h"
 
@@ -22,11 +22,18 @@ char *cgroup_record_path(const char *id)
 	return xasprintf("cgroups/%s", id);
 }
 
-/* Who is still here outlived its stor: it dies, frozen or not. */
-static void kill_left(const char *dir)
+/* Writes to a file that only some hierarchies have. */
+static void try_write(const char *dir, const char *name, const char *text)
 {
-	static const char *const thaw[][2] = { { "freezer.state", "THAWED" },
-		                               { "cgroup.freeze", "0" } };
+	cleanup_free char *file = xasprintf("%s/%s", dir, name);
+	cleanup_close int fd = open(file, O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
+		log_debug("write %s: %m", file);
+}
+
+static void kill_in(const char *dir)
+{
 	cleanup_free char *path = xasprintf("%s/cgroup.procs", dir);
 	FILE *procs = fopen(path, "re");
 	long pid;
@@ -36,17 +43,29 @@ static void kill_left(const char *dir)
 			kill((pid_t)pid, SIGKILL);
 	if (procs)
 		fclose(procs);
-	for (size_t i = 0; i < 2; i++) {
-		cleanup_free char *file = xasprintf("%s/%s", dir, thaw[i][0]);
-		cleanup_close int fd = open(file, O_WRONLY | O_CLOEXEC);
+}
 
-		if (fd >= 0 && write(fd, thaw[i][1], strlen(thaw[i][1])) < 0)
-			continue;
+/* Whoever is still there outlived its stor, and dies. A frozen one does when it is thawed, in the
+ * one hierarchy that has the freezer. */
+static void kill_left(const struct record *record)
+{
+	const char *text;
+
+	for (size_t at = 0; (text = record_next(record, "place", &at));) {
+		const char *path = strchr(text, '/');
+
+		for (int leaf = 0; path && leaf < CGROUP_LEAVES; leaf++) {
+			cleanup_free char *dir = xasprintf("%s/%s", path, cgroup_leaf_names[leaf]);
+
+			kill_in(dir);
+			try_write(dir, "freezer.state", "THAWED");
+			try_write(dir, "cgroup.freeze", "0");
+		}
 	}
 }
 
 /* A cgroup is busy for a moment after its last process. */
-static int remove_dir(const char *dir, struct stor_err *err)
+static int remove_dir(const struct record *record, const char *dir, struct stor_err *err)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
 
@@ -55,26 +74,26 @@ static int remove_dir(const char *dir, struct stor_err *err)
 			return 0;
 		if (errno != EBUSY)
 			break;
-		/* The first time it is most often only a moment. */
+		/* The first time it is most often only that moment. */
 		if (tries)
-			kill_left(dir);
+			kill_left(record);
 		nanosleep(&pause, NULL);
 	}
 	return err_fail(err, errno == EBUSY ? STOR_BUSY : STOR_FAILED, errno, "remove cgroup %s",
 	                dir);
 }
 
-static int remove_place(const char *text, struct stor_err *err)
+static int remove_place(const struct record *record, const char *text, struct stor_err *err)
 {
 	const char *path = strchr(text, '/');
 
 	for (int leaf = 0; path && leaf < CGROUP_LEAVES; leaf++) {
 		cleanup_free char *dir = xasprintf("%s/%s", path, cgroup_leaf_names[leaf]);
 
-		if (remove_dir(dir, err) < 0)
+		if (remove_dir(record, dir, err) < 0)
 			return -1;
 	}
-	return path ? remove_dir(path, err) : 0;
+	return path ? remove_dir(record, path, err) : 0;
 }
 
 int cgroup_remove(struct store *store, const char *id, struct stor_err *err)
@@ -88,7 +107,7 @@ int cgroup_remove(struct store *store, const char *id, struct stor_err *err)
 	if (record_load(&record, store->state_fd, path, err) < 0)
 		return err->status == STOR_NOT_FOUND ? (err_clear(err), 0) : -1;
 	for (size_t at = 0; (text = record_next(&record, "place", &at));)
-		if (remove_place(text, err) < 0)
+		if (remove_place(&record, text, err) < 0)
 			return -1;
 	/* Others may be in them: then they stay, and the last one takes them away. */
 	for (size_t at = 0; (text = record_next(&record, "made", &at));)
