@@ -92,9 +92,12 @@ define-backend = $(call define-module,backends/stor-$(1).so,$(2),common.a,$(3))
 # by the command that needs it.
 define-internal = $(call define-module,internal/$(1).so,$(2),base.a,$(3))
 
+# $(call define-cgroup,name,sources): a cgroup module, loaded by the run or command that needs one.
+define-cgroup = $(call define-module,cgroup/$(1).so,$(2),base.a,)
+
 include core/rules.mk backends/common/rules.mk
 include $(sort $(filter-out backends/common/rules.mk,$(wildcard backends/*/rules.mk)))
-include $(sort $(wildcard modules/*/rules.mk))
+include $(sort $(wildcard modules/*/rules.mk cgroup/rules.mk))
 include plugins/rules.mk docs/rules.mk tests/rules.mk
 
 all: $(B)/stor $(PROGRAMS) $(MODULES)

@@ -13,6 +13,7 @@
 #include <stor/util.h>
 
 #include "core/cmd_run.h"
+#include "core/cmd_run_limits.h"
 #include "core/container/config.h"
 #include "core/container/run.h"
 
@@ -109,13 +110,6 @@ static int set_net(void *target, const char *value, struct stor_err *err)
 	return 0;
 }
 
-static int refuse_device(void *target, const char *value, struct stor_err *err)
-{
-	(void)target;
-	return err_fail(err, STOR_UNSUPPORTED, 0,
-	                "--device %s: refused until a device filter is active", value);
-}
-
 static int refuse_userns(void *target, const char *value, struct stor_err *err)
 {
 	(void)target;
@@ -124,23 +118,45 @@ static int refuse_userns(void *target, const char *value, struct stor_err *err)
 
 static const struct opt options[] = {
 	{ 0, "backend", "NAME", "Storage of the root (STOR_BACKEND; dir)", set_backend },
+	{ 0, "blkio-weight", "NUMBER", "As --io-weight, from 10 to 1000", run_blkio_weight },
 	{ 0, "cap-add", "CAP", "Give a capability, or ALL", set_cap_add },
 	{ 0, "cap-drop", "CAP", "Take a capability away, or ALL", set_cap_drop },
-	{ 0, "device", "PATH", "Refused until a device filter is active", refuse_device },
+	{ 0, "cgroup-ns", "MODE", "Cgroup namespace: private or host; private", run_cgroup_ns },
+	{ 0, "cgroup-parent", "PATH", "Make the container's cgroup below this one",
+	  run_cgroup_parent },
+	{ 'c', "cpu-shares", "NUMBER", "As --cpu-weight, from 2 to 262144", run_cpu_shares },
+	{ 0, "cpu-weight", "NUMBER", "Share of busy processors, from 1 to 10000", run_cpu_weight },
+	{ 0, "cpus", "NUMBER", "Limit processor time: 1.5 is that of one and a half", run_cpus },
+	{ 0, "cpuset-cpus", "LIST", "Processors to run on: 0-2,5", run_cpuset_cpus },
+	{ 0, "cpuset-mems", "LIST", "Memory nodes to use", run_cpuset_mems },
+	{ 0, "device", "PATH[:PATH][:rwm]", "Give a device, on /dev inside", run_device },
+	{ 0, "device-read-bps", "DEVICE:SIZE", "Limit bytes read a second; DEVICE may be root",
+	  run_read_bps },
+	{ 0, "device-read-iops", "DEVICE:NUMBER", "Limit reads a second", run_read_iops },
+	{ 0, "device-write-bps", "DEVICE:SIZE", "Limit bytes written a second", run_write_bps },
+	{ 0, "device-write-iops", "DEVICE:NUMBER", "Limit writes a second", run_write_iops },
 	{ 0, "entrypoint", "COMMAND", "Run this, with the operands as arguments", set_entrypoint },
 	{ 'e', "env", "KEY[=VALUE]", "Set a variable, or pass stor's own on", set_env },
 	{ 0, "env-file", "FILE", "Set variables from a file of such lines", set_env_file },
 	{ 0, "fs", "TYPE", "Filesystem of the root's volume", set_fs_type },
 	{ 0, "group-add", "GROUP", "Add a supplementary group", set_group_add },
 	{ 0, "hostname", "NAME", "Host name inside; the container's id", set_hostname },
+	{ 0, "hugetlb", "PAGESIZE:LIMIT", "Limit huge pages of this size", run_hugetlb },
 	{ 0, "image", "NAME", "Content of the root; the built-in busybox", set_image },
 	{ 0, "init", NULL, "Reap orphans: stor-init is process 1", set_init },
 	{ 'i', "interactive", NULL, "Give the command stor's standard input", set_interactive },
+	{ 0, "io-weight", "NUMBER", "Share of busy disks, from 1 to 10000", run_io_weight },
 	{ 0, "label", "KEY[=VALUE]", "Note with the container", set_labels },
+	{ 'm', "memory", "SIZE", "Limit memory", run_memory },
+	{ 0, "memory-reservation", "SIZE", "Memory that is not taken from it under pressure",
+	  run_memory_reservation },
+	{ 0, "memory-swap", "SIZE", "Limit memory and swap together; -1: swap unlimited",
+	  run_memory_swap },
 	{ 0, "mount", "KEY=VALUE,...", "Mount a bind, tmpfs or stor volume", set_mount },
 	{ 0, "name", "NAME", "Name of the container; its id", set_name },
 	{ 0, "net", "MODE", "Network: none or host; none", set_net },
 	{ 'o', "option", "KEY=VALUE", "Parameter of the backend", set_params },
+	{ 0, "pids-limit", "NUMBER", "Limit processes and threads; -1: unlimited", run_pids_limit },
 	{ 0, "read-only", NULL, "Mount the root read-only", set_read_only },
 	{ 0, "rm", NULL, "Remove the container and its volume when it ends", set_remove },
 	{ 0, "root", "VOLUME|PATH", "Run on this volume itself", set_root },

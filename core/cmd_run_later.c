@@ -3,26 +3,13 @@
 #include "core/cmd_run.h"
 
 #define IN_BACKGROUND "stor runs in the foreground; a shell puts it behind: stor run ... &"
-#define IN_CGROUP                                                                                  \
-	"stor sets no cgroup limits; start it in a cgroup that has one, as by systemd-run --scope"
 #define IN_NETWORK "there are --net none, a loopback alone, and --net host, the host's network"
 #define BY_SIGNAL "stor passes on the signals that it gets: kill -TERM its process"
 
 const struct opt_later run_later[] = {
-	{ 'c', "cpu-shares", IN_CGROUP },
-	{ 0, "cpu-weight", IN_CGROUP },
-	{ 0, "cpus", IN_CGROUP },
-	{ 0, "cpuset-cpus", "run stor by taskset(1): the container inherits its processors" },
 	{ 'd', "detach", IN_BACKGROUND },
-	{ 0, "device-read-bps", IN_CGROUP },
-	{ 0, "device-read-iops", IN_CGROUP },
-	{ 0, "device-write-bps", IN_CGROUP },
-	{ 0, "device-write-iops", IN_CGROUP },
 	{ 0, "dns", IN_NETWORK },
 	{ 0, "ip", IN_NETWORK },
-	{ 'm', "memory", IN_CGROUP },
-	{ 0, "memory-swap", IN_CGROUP },
-	{ 0, "pids-limit", "stor sets no cgroup limits; --ulimit nproc=N limits a user's" },
 	{ 'p', "publish", IN_NETWORK },
 	{ 'P', "publish-all", IN_NETWORK },
 	{ 'q', "quiet", "run prints nothing of its own but errors; it fetches no images" },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* stor ps, rm and gc. */
+/* stor ps, rm, gc, pause, resume and stats. */
 #ifndef CORE_CMD_STORE_H
 #define CORE_CMD_STORE_H
 
@@ -8,5 +8,8 @@
 int cmd_ps(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_rm(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_gc(struct store *store, int argc, char **argv, struct stor_err *err);
+int cmd_pause(struct store *store, int argc, char **argv, struct stor_err *err);
+int cmd_resume(struct store *store, int argc, char **argv, struct stor_err *err);
+int cmd_stats(struct store *store, int argc, char **argv, struct stor_err *err);
 
 #endif

@@ -19,6 +19,7 @@
 #include <stor/util.h>
 
 #include "core/base/fs.h"
+#include "core/cgroup/cgroup.h"
 #include "core/container_spare.h"
 #include "core/volume.h"
 
@@ -214,6 +215,8 @@ int container_begin(struct store *store, const char *name, struct record *record
 int container_end(struct store *store, const char *id, struct record *record, int exit_code,
                   bool remove, struct stor_err *err)
 {
+	if (cgroup_remove(store, id, err) < 0)
+		return -1;
 	if (remove) {
 		/* The marker stays when something is left, for a sweep to find it. */
 		if (destroy(store, id, record, true, err) < 0)
@@ -248,6 +251,8 @@ int container_reap(struct store *store, const char *id, struct stor_err *err)
 		return -1;
 	if (store_is_live(store, id, NULL))
 		return 0;
+	if (cgroup_remove(store, id, err) < 0)
+		return -1;
 	/* Read only now: the process may have ended in order since somebody saw it alive. */
 	if (container_load(store, id, &record, &unread) < 0) {
 		if (unread.status != STOR_NOT_FOUND) {
@@ -279,7 +284,7 @@ int container_remove(struct store *store, const char *id, struct stor_err *err)
 		err_hint(err, "end it first: its stor process passes signals on");
 		return -1;
 	}
-	if (container_load(store, id, &record, err) < 0)
+	if (container_load(store, id, &record, err) < 0 || cgroup_remove(store, id, err) < 0)
 		return -1;
 	return destroy(store, id, &record, false, err);
 }

@@ -27,9 +27,12 @@ static const struct command commands[] = {
 	{ "backend", "List, describe and check storage backends", cmd_backend, 0 },
 	{ "gc", "Remove what killed stor processes left behind", cmd_gc, 0 },
 	{ "image", "Import, list, describe, export and remove images", cmd_image, 0 },
+	{ "pause", "Stop the processes of containers", cmd_pause, 0 },
 	{ "ps", "List the containers", cmd_ps, 0 },
+	{ "resume", "Let paused containers go on", cmd_resume, 0 },
 	{ "rm", "Remove containers that do not run", cmd_rm, 0 },
 	{ "run", "Run a command in a new container", cmd_run, 125 },
+	{ "stats", "Show what containers use", cmd_stats, 0 },
 	{ "volume", "Make, list, copy, resize, check, mount and remove volumes", cmd_volume, 0 },
 	{ NULL, NULL, NULL, 0 },
 };

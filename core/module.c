@@ -151,11 +151,11 @@ void *module_open(const char *file, struct stor_err *err)
 	return handle;
 }
 
-const void *module_load_internal(const char *name, struct stor_err *err)
+const void *module_load(const char *kind, const char *name, struct stor_err *err)
 {
 	const char *dir = module_dir(err);
-	cleanup_free char *file = dir ? xasprintf("%s/internal/%s.so", dir, name) : NULL;
-	cleanup_free char *symbol = xasprintf("stor_internal_%s", name);
+	cleanup_free char *file = dir ? xasprintf("%s/%s/%s.so", dir, kind, name) : NULL;
+	cleanup_free char *symbol = xasprintf("stor_%s_%s", kind, name);
 	const char *const *table;
 	void *handle;
 
@@ -174,4 +174,9 @@ const void *module_load_internal(const char *name, struct stor_err *err)
 		return NULL;
 	}
 	return table;
+}
+
+const void *module_load_internal(const char *name, struct stor_err *err)
+{
+	return module_load("internal", name, err);
 }

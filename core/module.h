@@ -21,11 +21,15 @@ const char *module_dir(struct stor_err *err);
 void *module_open(const char *file, struct stor_err *err);
 
 /*
- * Load internal/NAME.so and return the address of its symbol "stor_internal_NAME": a table of
- * functions whose type the caller knows, in a struct that starts with the stor version as a string
- * (an exact match is required). NULL with err filled (STOR_UNSUPPORTED, naming the missing library
- * and the package's remedy, when dlopen fails for that).
+ * Load KIND/NAME.so and return the address of its symbol "stor_KIND_NAME": a table of functions
+ * whose type the caller knows, in a struct that starts with the stor version as a string (an exact
+ * match is required). NULL with err filled (STOR_UNSUPPORTED, naming the missing library and the
+ * package's remedy, when dlopen fails for that). Kinds: "internal", parts of core that need a
+ * library; "cgroup" (core/cgroup/module.h).
  */
+const void *module_load(const char *kind, const char *name, struct stor_err *err);
+
+/* module_load() of kind "internal". */
 const void *module_load_internal(const char *name, struct stor_err *err);
 
 #endif

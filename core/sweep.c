@@ -14,6 +14,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/log.h"
+#include "core/cgroup/cgroup.h"
 #include "core/container_store.h"
 #include "core/golden.h"
 #include "core/store.h"
@@ -145,6 +146,28 @@ static void sweep_containers(struct sweep *sweep)
 	}
 }
 
+/* Cgroups of containers that ended while somebody made them. */
+static void sweep_cgroups(struct sweep *sweep)
+{
+	cleanup_strv struct strv ids = STRV_INIT, live = STRV_INIT;
+	struct stor_err failure = STOR_ERR_INIT;
+
+	if (store_list(sweep->store->state_fd, "cgroups", &ids, &failure) < 0 ||
+	    store_list_live(sweep->store, &live, &failure) < 0) {
+		keep_failure(sweep, &failure);
+		return;
+	}
+	for (size_t i = 0; i < ids.count; i++) {
+		err_clear(&failure);
+		if (!store_is_id(ids.items[i]) || strv_has(&live, ids.items[i]))
+			continue;
+		report(sweep, "cgroup", ids.items[i], "nobody runs its container");
+		if (!sweep->opts->dry_run &&
+		    cgroup_remove(sweep->store, ids.items[i], &failure) < 0)
+			keep_failure(sweep, &failure);
+	}
+}
+
 static void sweep_names(struct sweep *sweep)
 {
 	cleanup_strv struct strv names = STRV_INIT;
@@ -237,6 +260,7 @@ int store_collect(struct store *store, const struct sweep_opts *opts, struct sto
 		sweep_containers(&sweep);
 		sweep_names(&sweep);
 		sweep_goldens(&sweep);
+		sweep_cgroups(&sweep);
 		if (!opts->dry_run)
 			store->is_state_new = false;
 	}

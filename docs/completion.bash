@@ -35,6 +35,7 @@ _stor_value() {
 	--backend) _stor_names "$stor" backend ls ;;
 	--image) _stor_names "$stor" image ls ;;
 	--net) printf '%s\n' none host ;;
+	--cgroup-ns) printf '%s\n' private host ;;
 	*) return 1 ;;
 	esac
 }
@@ -45,7 +46,7 @@ _stor_operand() {
 	"image inspect" | "image export" | "image rm") _stor_names "$stor" image ls ;;
 	"volume "*) _stor_names "$stor" volume ls ;;
 	"backend info" | "backend check") _stor_names "$stor" backend ls ;;
-	rm | inspect | start | kill | stop | logs | attach | exec | wait)
+	rm | pause | resume | stats | inspect | start | kill | stop | logs | attach | exec | wait)
 		"$stor" ps --all 2>/dev/null </dev/null | awk 'NR > 1 { print $1; print $2 }' ;;
 	*) return 1 ;;
 	esac

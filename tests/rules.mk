@@ -10,6 +10,7 @@ unit-shared := $(filter-out $(unit-src),$(wildcard tests/unit/*.c))
 unit-with-dir := backends/dir/dir.c
 unit-with-loop := $(loop-src)
 unit-with-seccomp := modules/seccomp/shrink.c
+unit-with-cgroup := $(cgroup-common) cgroup/v2/device_filter.c
 
 # Asked for when a test is compiled, and once: a machine that only builds lacks these packages.
 test-cflags = $(eval test-cflags := $(call pkg-cflags,$(test-pkgs)))$(test-cflags)

@@ -128,6 +128,12 @@ void json_i64(struct json *json, const char *key, int64_t value)
 	strbuf_printf(&json->out, "%" PRId64, value);
 }
 
+void json_double(struct json *json, const char *key, double value)
+{
+	begin_value(json, key);
+	strbuf_printf(&json->out, "%.2f", value);
+}
+
 void json_bool(struct json *json, const char *key, bool value)
 {
 	begin_value(json, key);

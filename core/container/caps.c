@@ -129,17 +129,11 @@ int caps_resolve(const struct strv *add, const struct strv *drop, uint64_t *caps
 	if (parse_list("--cap-add", add, &added, &add_all, err) < 0 ||
 	    parse_list("--cap-drop", drop, &dropped, &drop_all, err) < 0)
 		return -1;
-	if (added & CAPS_BIT(CAP_MKNOD)) {
-		err_fail(err, STOR_UNSUPPORTED, 0,
-		         "--cap-add MKNOD: refused until a device filter is active");
-		err_hint(err, "without a filter it would open every device of the host");
-		return -1;
-	}
 	available = own_bounding(add_all ? ~0ull : added);
 	if (check_available(added, available, err) < 0)
 		return -1;
 	if (add_all)
-		set = available & ~CAPS_BIT(CAP_MKNOD);
+		set = available;
 	if (drop_all)
 		set = 0;
 	if (add_all && drop_all)

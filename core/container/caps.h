@@ -23,7 +23,7 @@ const char *caps_name(int cap);
 
 /* The default set with --cap-add and --cap-drop applied as Docker does: ALL stands for every
  * capability in stor's own bounding set, and a single name beats the other list's ALL. STOR_USAGE
- * for an unknown name; STOR_UNSUPPORTED for MKNOD, and for one that is not in that set. */
+ * for an unknown name; STOR_UNSUPPORTED for one that is not in that set. */
 int caps_resolve(const struct strv *add, const struct strv *drop, uint64_t *caps,
                  struct stor_err *err);
 

@@ -93,7 +93,7 @@ static int set_identity(struct child *child)
 		return child_fail(child, STEP_SETUP, errno, "set the host name");
 	if (child->plan->net_fd >= 0 && setns(child->plan->net_fd, CLONE_NEWNET) < 0)
 		return child_fail(child, STEP_SETUP, errno, "join the network namespace");
-	if (child->plan->makes_net && netns_raise_loopback() < 0)
+	if ((child->plan->clone_flags & CLONE_NEWNET) && netns_raise_loopback() < 0)
 		return child_fail(child, STEP_SETUP, errno, "bring lo up");
 	return 0;
 }
@@ -125,10 +125,13 @@ static int make_root(struct child *child)
 		return -1;
 	reset_signals();
 	child_kill_point(child, "child-guarded");
+	if (child_join_cgroup(child) < 0)
+		return -1;
 	if (set_identity(child) < 0 || child_enter_root(child) < 0)
 		return -1;
 	child_kill_point(child, "child-root");
-	if (child_mount_dev(child) < 0 || child_mount_system(child) < 0 ||
+	if (child_mount_dev(child) < 0 || child_make_devices(child) < 0 ||
+	    child_mount_system(child) < 0 || child_mount_cgroup(child) < 0 ||
 	    child_leave_host(child) < 0)
 		return -1;
 	child_kill_point(child, "child-mounts");

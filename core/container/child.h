@@ -37,6 +37,12 @@ int child_mount_dev(struct child *child);
 /* Make sure that "proc", "sys" or "dev" is a directory in the root and go there. */
 int child_enter_system_dir(struct child *child, const char *name);
 
+/* child_cgroup.c: join the container's cgroup and make it the root of a cgroup namespace; mount it
+ * at /sys/fs/cgroup; make the devices that were asked for, on /dev. */
+int child_join_cgroup(struct child *child);
+int child_mount_cgroup(struct child *child);
+int child_make_devices(struct child *child);
+
 /* child_mounts.c: the user's mounts, and the working directory. */
 int child_mount_all(struct child *child);
 int child_enter_workdir(struct child *child);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * /dev: six devices and what terminals need, on a tmpfs. It is the one mount on which devices work;
- * nobody inside can make more of them, for MKNOD is never given.
+ * who can make more of them there, by MKNOD, has a device filter (core/container/cgroup.c).
  */
 #include "core/container/child.h"
 

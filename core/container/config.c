@@ -44,6 +44,7 @@ void config_free(struct container_config *config)
 	free(config->workdir);
 	free(config->hostname);
 	free(config->seccomp);
+	cgroup_asked_free(&config->cgroup);
 	strv_free(&config->labels);
 	strv_free(&config->params);
 	strv_free(&config->args);

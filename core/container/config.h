@@ -13,6 +13,7 @@
 #include "core/base/err.h"
 #include "core/base/record.h"
 #include "core/base/str.h"
+#include "core/cgroup/limits.h"
 
 enum config_net {
 	CONFIG_NET_NONE, /* a network namespace of its own with nothing but lo */
@@ -69,7 +70,8 @@ struct container_config {
 	struct strv cap_add, cap_drop;
 	uint64_t caps;       /* result of both: bit N is capability N; set by config_validate() */
 	bool new_privileges; /* no_new_privs is not set */
-	char *seccomp;       /* NULL: the default profile; "unconfined"; or a profile's path */
+	struct cgroup_asked cgroup;
+	char *seccomp; /* NULL: the default profile; "unconfined"; or a profile's path */
 };
 
 void config_init(struct container_config *config);

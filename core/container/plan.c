@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,6 +148,8 @@ int plan_make(struct plan *plan, struct store *store, const struct container_con
 	plan->config = config;
 	plan->state_path = store->state_path;
 	plan->hostname = config->hostname ? config->hostname : hostname;
+	plan->clone_flags =
+		CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 	plan->shm_options =
 		xasprintf("mode=1777,size=%llu", (unsigned long long)config->shm_size_bytes);
 	plan_root(plan, root);
@@ -158,6 +161,9 @@ int plan_make(struct plan *plan, struct store *store, const struct container_con
 	    plan_stdio(plan, err) < 0 || plan_make_mounts(plan, volumes, err) < 0)
 		return -1;
 	plan->keeps_mounts = plan_may_unmount_later(plan, root);
+	/* The parent gets hold of the mounts through a table of descriptors that both have. */
+	if (plan->keeps_mounts)
+		plan->clone_flags |= CLONE_FILES;
 	if (config->init && plan_init(plan, err) < 0)
 		return -1;
 	plan->parent_pidfd = sys_pidfd_open(getpid());
@@ -182,4 +188,5 @@ void plan_free(struct plan *plan)
 	close_fd(&plan->parent_pidfd);
 	close_fd(&plan->stdin_fd);
 	close_fd(&plan->console_fd);
+	plan_cgroup_free(&plan->cgroup);
 }

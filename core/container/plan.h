@@ -10,6 +10,7 @@
 #include <linux/filter.h>
 #include <sys/ioctl.h>
 
+#include "core/container/cgroup.h"
 #include "core/container/config.h"
 #include "core/container/users.h"
 #include "core/store.h"
@@ -43,12 +44,14 @@ struct plan {
 	char **init_argv; /* stor-init, PATH (set by the child), the command's words */
 	int init_fd;      /* stor-init, on a read-only mount; -1: the command is process 1 */
 
+	struct plan_cgroup cgroup;
+
 	struct user_spec user;
 	struct sock_fprog seccomp; /* len 0: unconfined */
 	struct sock_filter *owned_filter;
 
-	bool makes_net; /* the first process gets a network namespace that is not made yet */
-	int net_fd;     /* one that is, borrowed; -1: that of the host, or makes_net */
+	unsigned long clone_flags; /* of the first process: its namespaces, and what it shares */
+	int net_fd;                /* network namespace that it joins, borrowed; -1: none */
 	int parent_pidfd;
 	int stdin_fd;   /* -1: stor's own */
 	int console_fd; /* where the terminal's master goes; -1: no terminal */
@@ -58,7 +61,7 @@ struct plan {
 #define PLAN_INIT                                                                                  \
 	{                                                                                          \
 		.base_fd = -1, .upper_fd = -1, .init_fd = -1, .net_fd = -1, .parent_pidfd = -1,    \
-		.stdin_fd = -1, .console_fd = -1                                                   \
+		.stdin_fd = -1, .console_fd = -1, .cgroup = PLAN_CGROUP_INIT                       \
 	}
 
 /* A stor volume mounted beside the root; plan_open_volumes() makes them. */

@@ -29,6 +29,7 @@ struct run {
 	struct plan_volumes volumes;
 	struct netns net;
 	struct process process;
+	struct cgroup cgroup;
 	struct undo undo; /* what goes again when the start fails */
 };
 
@@ -116,7 +117,10 @@ static int make_container(struct run *run, struct stor_err *err)
 	undo_push(&run->undo, undo_root, run, NULL);
 	kill_point("root-prepared");
 	undo_push(&run->undo, undo_volumes, run, NULL);
-	return plan_open_volumes(run->store, config, &run->volumes, err);
+	if (plan_open_volumes(run->store, config, &run->volumes, err) < 0)
+		return -1;
+	return container_make_cgroup(run->store, run->id, config, &run->root, &run->volumes,
+	                             &run->cgroup, err);
 }
 
 /* --- while it runs, and afterwards ---------------------------------------------------------- */
@@ -167,9 +171,10 @@ static int plan_net(struct run *run, struct plan *plan, struct stor_err *err)
 {
 	if (run->config->net == CONFIG_NET_HOST)
 		return 0;
-	plan->makes_net = netns_take_over(&run->net);
-	if (plan->makes_net)
+	if (netns_take_over(&run->net)) {
+		plan->clone_flags |= CLONE_NEWNET;
 		return 0;
+	}
 	plan->net_fd = netns_finish(&run->net, err);
 	return plan->net_fd < 0 ? -1 : 0;
 }
@@ -181,7 +186,7 @@ static int run_planned(struct run *run, struct stor_err *err)
 
 	if (plan_make(&plan, run->store, run->config, &run->root, &run->volumes, run->id, err) < 0)
 		return STATUS_FAILED;
-	if (plan_net(run, &plan, err) < 0)
+	if (plan_net(run, &plan, err) < 0 || plan_use_cgroup(&plan, &run->cgroup, err) < 0)
 		return STATUS_FAILED;
 	kill_point("planned");
 	status = start_process(&plan, &run->process, err);
@@ -206,6 +211,7 @@ int container_run(struct store *store, struct container_config *config, struct s
 		           .image = IMAGE_INIT,
 		           .net = NETNS_INIT,
 		           .process = PROCESS_INIT,
+		           .cgroup = CGROUP_INIT,
 		           .undo = UNDO_INIT };
 	int status = STATUS_FAILED;
 	sigset_t old;
@@ -217,6 +223,7 @@ int container_run(struct store *store, struct container_config *config, struct s
 		if (make_container(&run, err) == 0)
 			status = run_planned(&run, err);
 	}
+	cgroup_close(&run.cgroup);
 	undo_unwind(&run.undo);
 	netns_free(&run.net);
 	image_close(&run.image);

@@ -3,11 +3,13 @@
 #include "core/container/start.h"
 
 #include <errno.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <stor/kill_point.h>
@@ -60,8 +62,60 @@ static int clone_failed(const struct plan *plan, struct stor_err *err)
 		err_hint(err, "a limit below /proc/sys/user/ is reached");
 	else if (errnum == EINVAL)
 		err_hint(err, "the kernel lacks one of the namespaces pid, mnt, ipc, uts, cgroup%s",
-		         plan->makes_net ? ", net" : "");
+		         plan->clone_flags & CLONE_NEWNET ? ", net" : "");
 	return 125;
+}
+
+#ifdef __x86_64__
+/*
+ * clone3(2) with a stack for the child, which the C library does not offer: only this call takes a
+ * cgroup to be born into. The child calls child_main(), which does not return.
+ */
+static pid_t clone_into_cgroup(struct clone_args *args, struct child *child)
+{
+	register int (*entry)(void *) __asm__("r12") = child_main;
+	register void *argument __asm__("r13") = child;
+	long result = SYS_clone3;
+
+	__asm__ volatile("syscall\n\t"
+	                 "test %%rax, %%rax\n\t"
+	                 "jnz 1f\n\t"
+	                 "xor %%ebp, %%ebp\n\t"
+	                 "mov %[argument], %%rdi\n\t"
+	                 "call *%[entry]\n\t"
+	                 "ud2\n"
+	                 "1:"
+	                 : "+a"(result)
+	                 : "D"(args),
+	                   "S"(sizeof(*args)), [entry] "r"(entry), [argument] "r"(argument)
+	                 : "rcx", "r11", "memory");
+	if (result < 0) {
+		errno = (int)-result;
+		return -1;
+	}
+	return (pid_t)result;
+}
+#endif
+
+static pid_t clone_process(struct plan *plan, struct child *child, void *stack, int *pidfd)
+{
+	unsigned long flags = plan->clone_flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
+
+#ifdef __x86_64__
+	if (plan->cgroup.into_fd >= 0) {
+		struct clone_args args = {
+			.flags = flags | CLONE_INTO_CGROUP,
+			.pidfd = (uint64_t)(uintptr_t)pidfd,
+			.exit_signal = SIGCHLD,
+			.stack = (uint64_t)(uintptr_t)stack,
+			.stack_size = STACK_BYTES,
+			.cgroup = (uint64_t)plan->cgroup.into_fd,
+		};
+
+		return clone_into_cgroup(&args, child);
+	}
+#endif
+	return clone(child_main, (char *)stack + STACK_BYTES, (int)flags | SIGCHLD, child, pidfd);
 }
 
 /*
@@ -71,13 +125,8 @@ static int clone_failed(const struct plan *plan, struct stor_err *err)
 static int clone_child(struct plan *plan, struct child *child, void *stack, struct process *process,
                        struct stor_err *err)
 {
-	int flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
-	            CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD |
-	            (plan->makes_net ? CLONE_NEWNET : 0) | (plan->keeps_mounts ? CLONE_FILES : 0);
-
 	kill_point("clone");
-	process->pid =
-		clone(child_main, (char *)stack + STACK_BYTES, flags, child, &process->pidfd);
+	process->pid = clone_process(plan, child, stack, &process->pidfd);
 	if (process->pid < 0)
 		return clone_failed(plan, err);
 	kill_point("cloned");

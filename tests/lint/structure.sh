@@ -37,6 +37,7 @@ test_modules_export_one_symbol() {
 		symbols=$(nm -D --defined-only "$module" | awk '{print $3}')
 		case $module in
 		*/backends/*) wanted=stor_backend_init ;;
+		*/modules/cgroup/*) wanted=stor_cgroup_$(basename "$module" .so) ;;
 		*) wanted=stor_internal_$(basename "$module" .so | tr - _) ;;
 		esac
 		same "${module##*/}: $symbols" "${module##*/}: $wanted"

@@ -19,20 +19,15 @@ test_options_to_come_are_refused_by_name() {
 	for option in detach quiet publish-all; do
 		refused "$option" "--$option"
 	done
-	for option in cpu-shares cpu-weight cpus cpuset-cpus device-read-bps device-read-iops \
-		device-write-bps device-write-iops dns ip memory memory-swap pids-limit publish \
-		stop-signal stop-timeout sysctl; do
+	for option in dns ip publish stop-signal stop-timeout sysctl; do
 		refused "$option" "--$option" 1
 		refused "$option" "--$option=1"
 	done
 	refused detach -d
 	refused detach -itd
 	refused quiet -q
-	refused memory -m 1G
-	refused memory -m1G
 	refused publish -p 80:80
 	refused publish-all -P
-	refused cpu-shares -c 2
 	expect 125 run_stor run --net veth,ip=10.0.0.2 true
 	err_has '^stor: --net veth,ip=10.0.0.2 is not supported yet$'
 	err_has '^  hint: .*--net host'

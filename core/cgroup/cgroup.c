@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A container's cgroup once it is there: see cgroup.h. make.c makes it, and remove.c takes it away.
+ */
+#include "core/cgroup/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <stor/util.h>
+
+#include "core/base/fs.h"
+#include "core/base/record.h"
+#include "core/cgroup/internal.h"
+#include "core/module.h"
+
+#define ADOPT_PASSES 1000
+#define CHILDREN_LIMIT_BYTES (4u << 20)
+
+const char *const cgroup_leaf_names[CGROUP_LEAVES] = { "payload", "server" };
+
+void cgroup_close(struct cgroup *cgroup)
+{
+	for (size_t i = 0; i < cgroup->count; i++) {
+		free(cgroup->places[i].path);
+		for (int leaf = 0; leaf < CGROUP_LEAVES; leaf++)
+			close_fd(&cgroup->places[i].leaf_fds[leaf]);
+	}
+	cgroup->count = 0;
+}
+
+struct cgroup_place *cgroup_add_place(struct cgroup *cgroup, bool is_v2, uint32_t controllers,
+                                      const char *path, struct stor_err *err)
+{
+	const struct cgroup_module *module = module_load("cgroup", is_v2 ? "v2" : "v1", err);
+	struct cgroup_place *place = &cgroup->places[cgroup->count];
+
+	if (!module)
+		return NULL;
+	*place = (struct cgroup_place){ module, is_v2, controllers, xstrdup(path), { -1, -1 } };
+	cgroup->count++;
+	return place;
+}
+
+char *cgroup_leaf_path(const struct cgroup_place *place, enum cgroup_leaf leaf)
+{
+	return xasprintf("%s/%s", place->path, cgroup_leaf_names[leaf]);
+}
+
+int cgroup_open_dir(const char *path)
+{
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* "v1 128 /sys/fs/cgroup/devices/stor-1" */
+static int open_place(struct cgroup *cgroup, const char *text, struct stor_err *err)
+{
+	char version[3], path[PATH_MAX];
+	struct cgroup_place *place;
+	unsigned controllers;
+
+	if (cgroup->count == CGROUP_HIERARCHIES_MAX ||
+	    sscanf(text, "%2s %u %4095s", version, &controllers, path) != 3)
+		return err_fail(err, STOR_FAILED, 0, "damaged record of a cgroup: \"%s\"", text);
+	place = cgroup_add_place(cgroup, !strcmp(version, "v2"), controllers, path, err);
+	if (!place)
+		return -1;
+	for (int leaf = 0; leaf < CGROUP_LEAVES; leaf++) {
+		cleanup_free char *leaf_path = cgroup_leaf_path(place, leaf);
+
+		place->leaf_fds[leaf] = cgroup_open_dir(leaf_path);
+	}
+	if (place->leaf_fds[CGROUP_PAYLOAD] < 0)
+		return err_fail(err, errno == ENOENT ? STOR_NOT_FOUND : STOR_FAILED, errno,
+		                "open cgroup %s/payload", place->path);
+	return 0;
+}
+
+int cgroup_open(struct store *store, const char *id, struct cgroup *cgroup, struct stor_err *err)
+{
+	cleanup_record struct record record = RECORD_INIT;
+	cleanup_free char *path = cgroup_record_path(id);
+	const char *text;
+
+	if (record_load(&record, store->state_fd, path, err) < 0)
+		return -1;
+	for (size_t at = 0; (text = record_next(&record, "place", &at));) {
+		if (open_place(cgroup, text, err) == 0)
+			continue;
+		cgroup_close(cgroup);
+		return -1;
+	}
+	return 0;
+}
+
+/* --- processes ------------------------------------------------------------------------------ */
+
+static struct cgroup_dir dir_of(const struct cgroup_place *place, enum cgroup_leaf leaf)
+{
+	return (struct cgroup_dir){ place->leaf_fds[leaf], place->path, place->controllers };
+}
+
+/* Returns 0; 1: there is no such process any more; -1 with errno. */
+static int move_process(const struct cgroup_place *place, enum cgroup_leaf leaf, pid_t pid)
+{
+	cleanup_close int fd = openat(place->leaf_fds[leaf], "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%d", (int)pid);
+
+	if (fd < 0)
+		return -1;
+	if (write(fd, text, (size_t)length) == length)
+		return 0;
+	return errno == ESRCH ? 1 : -1;
+}
+
+/* The number of a process that a pidfd stands for; 0: it has ended. */
+static pid_t pid_of(int pidfd)
+{
+	cleanup_free char *path = xasprintf("/proc/self/fdinfo/%d", pidfd);
+	struct stor_err ignored = STOR_ERR_INIT;
+	cleanup_free char *text = fs_read_file(AT_FDCWD, path, 4096, NULL, &ignored);
+	const char *line = text ? strstr(text, "Pid:") : NULL;
+	long pid = line ? strtol(line + 4, NULL, 10) : 0;
+
+	return pid > 0 ? (pid_t)pid : 0;
+}
+
+/* Enough for the servers of any backend at the largest image, so that a leak in one is its end and
+ * not the machine's. */
+static int bound_server(const struct cgroup_place *place, struct stor_err *err)
+{
+	static const struct cgroup_limits bound = { .memory_bytes = UINT64_C(512) << 20,
+		                                    .pids_max = 256 };
+	struct cgroup_dir dir = dir_of(place, CGROUP_SERVER);
+
+	return place->module->limit(&dir, &bound, err);
+}
+
+static int make_server_leaf(struct cgroup_place *place, struct stor_err *err)
+{
+	cleanup_free char *path = cgroup_leaf_path(place, CGROUP_SERVER);
+
+	if (place->leaf_fds[CGROUP_SERVER] >= 0)
+		return 0;
+	if (cgroup_make_leaf(place, CGROUP_SERVER, err) < 0)
+		return -1;
+	return bound_server(place, err);
+}
+
+/* Is it in this leaf? Its own view of the hierarchy tells: the path ends with the leaf's. */
+static bool is_inside(const struct cgroup_place *place, enum cgroup_leaf leaf, pid_t pid)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/cgroup", (int)pid);
+	cleanup_free char *end =
+		xasprintf("%s/%s\n", strrchr(place->path, '/'), cgroup_leaf_names[leaf]);
+	struct stor_err ignored = STOR_ERR_INIT;
+	cleanup_free char *text = fs_read_file(AT_FDCWD, path, 65536, NULL, &ignored);
+	const char *line = text;
+
+	while (line && *line) {
+		size_t length = strcspn(line, "\n");
+		cleanup_free char *one = xasprintf("%.*s\n", (int)length, line);
+		const char *names = strchr(one, ':');
+		cleanup_free char *words =
+			names ? xstrndup(names + 1, strcspn(names + 1, ":")) : xstrdup("");
+
+		if ((place->is_v2 ? str_starts(one, "0::")
+		                  : (cgroup_controllers_of(words) & place->controllers) != 0) &&
+		    str_ends(one, end))
+			return true;
+		line += length + (line[length] == '\n');
+	}
+	return !text; /* it has ended */
+}
+
+/* Moves a process, and what descends from it. Returns how many were outside, or -1. */
+static int adopt_tree(struct cgroup *cgroup, enum cgroup_leaf leaf, pid_t pid, struct stor_err *err)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/task/%d/children", (int)pid, (int)pid);
+	struct stor_err ignored = STOR_ERR_INIT;
+	cleanup_free char *children = NULL;
+	int moved = 0, below;
+	char *at;
+
+	for (size_t i = 0; i < cgroup->count; i++) {
+		struct cgroup_place *place = &cgroup->places[i];
+
+		if (is_inside(place, leaf, pid))
+			continue;
+		if (move_process(place, leaf, pid) < 0)
+			return err_fail(err, STOR_FAILED, errno, "move process %d to %s/%s",
+			                (int)pid, place->path, cgroup_leaf_names[leaf]);
+		moved = 1;
+	}
+	/* Read afterwards: what is forked from now on is inside. */
+	children = fs_read_file(AT_FDCWD, path, CHILDREN_LIMIT_BYTES, NULL, &ignored);
+	at = children;
+	while (at && *at) {
+		long child = strtol(at, &at, 10);
+
+		at += strspn(at, " \n");
+		if (child <= 0)
+			break;
+		below = adopt_tree(cgroup, leaf, (pid_t)child, err);
+		if (below < 0)
+			return -1;
+		moved += below;
+	}
+	return moved;
+}
+
+static int adopt(struct cgroup *cgroup, enum cgroup_leaf leaf, pid_t pid, struct stor_err *err)
+{
+	for (int pass = 0; pass < ADOPT_PASSES; pass++) {
+		int moved = adopt_tree(cgroup, leaf, pid, err);
+
+		if (moved <= 0)
+			return moved;
+	}
+	return err_fail(err, STOR_BUSY, 0, "the processes below %d fork too fast to be moved",
+	                (int)pid);
+}
+
+int cgroup_adopt(struct cgroup *cgroup, pid_t pid, struct stor_err *err)
+{
+	return adopt(cgroup, CGROUP_PAYLOAD, pid, err);
+}
+
+int cgroup_add_server(struct cgroup *cgroup, int pidfd, struct stor_err *err)
+{
+	pid_t pid = pid_of(pidfd);
+
+	for (size_t i = 0; i < cgroup->count; i++)
+		if (make_server_leaf(&cgroup->places[i], err) < 0)
+			return -1;
+	return pid ? adopt(cgroup, CGROUP_SERVER, pid, err) : 0;
+}
+
+/* --- acting on it --------------------------------------------------------------------------- */
+
+static const struct cgroup_place *place_with(const struct cgroup *cgroup, uint32_t controller)
+{
+	for (size_t i = 0; i < cgroup->count; i++)
+		if (cgroup->places[i].controllers & controller)
+			return &cgroup->places[i];
+	return NULL;
+}
+
+static int need_freezer(const struct cgroup *cgroup, struct cgroup_dir *dir,
+                        const struct cgroup_place **place, struct stor_err *err)
+{
+	*place = place_with(cgroup, CGROUP_FREEZER);
+	if (!*place) {
+		err_fail(err, STOR_UNSUPPORTED, 0, "this machine has no freezer of cgroups");
+		err_hint(err, "mount the controller freezer, or version 2 of cgroups");
+		return -1;
+	}
+	*dir = dir_of(*place, CGROUP_PAYLOAD);
+	return 0;
+}
+
+int cgroup_freeze(struct cgroup *cgroup, bool on, struct stor_err *err)
+{
+	const struct cgroup_place *place;
+	struct cgroup_dir dir;
+
+	if (need_freezer(cgroup, &dir, &place, err) < 0)
+		return -1;
+	return place->module->freeze(&dir, on, err);
+}
+
+int cgroup_kill(struct cgroup *cgroup, struct stor_err *err)
+{
+	const struct cgroup_place *place;
+	struct cgroup_dir dir;
+
+	if (need_freezer(cgroup, &dir, &place, err) < 0)
+		return -1;
+	return place->module->kill_all(&dir, err);
+}
+
+bool cgroup_is_frozen(const struct cgroup *cgroup)
+{
+	const struct cgroup_place *place = place_with(cgroup, CGROUP_FREEZER);
+	struct stor_err ignored = STOR_ERR_INIT;
+	cleanup_free char *text = NULL;
+
+	if (!place)
+		return false;
+	text = fs_read_file(place->leaf_fds[CGROUP_PAYLOAD],
+	                    place->is_v2 ? "cgroup.freeze" : "freezer.state", 64, NULL, &ignored);
+	return text && (*text == '1' || str_starts(text, "FR"));
+}
+
+bool cgroup_read_stats(const struct cgroup *cgroup, enum cgroup_leaf leaf,
+                       struct cgroup_stats *stats)
+{
+	bool is_there = false;
+
+	memset(stats, 0xff, sizeof(*stats)); /* every number CGROUP_UNKNOWN */
+	stats->cpu_pressure.some_avg10 = -1;
+	stats->memory_pressure.some_avg10 = -1;
+	stats->io_pressure.some_avg10 = -1;
+	for (size_t i = 0; i < cgroup->count; i++) {
+		const struct cgroup_place *place = &cgroup->places[i];
+		struct cgroup_dir dir = dir_of(place, leaf);
+
+		if (dir.fd < 0)
+			continue;
+		is_there = true;
+		place->module->read(&dir, stats);
+	}
+	return is_there;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The cgroup of one container: a directory stor-ID in each hierarchy that it uses, with two leaves.
+ * `payload` has the container's processes: limits, freezing and killing act on it. `server` has
+ * those that serve its volumes: they are never frozen, since whoever syncs the host's filesystems
+ * waits for them, and have a bound of their own.
+ *
+ * STATE/cgroups/ID names the directories, and is written before they are made; so whoever finds it
+ * can remove them. Keys: "place" (several): "v1|v2 CONTROLLERS PATH", and "made" (several): a
+ * directory above that was made too.
+ */
+#ifndef CORE_CGROUP_CGROUP_H
+#define CORE_CGROUP_CGROUP_H
+
+#include "core/cgroup/machine.h"
+#include "core/store.h"
+
+enum cgroup_leaf { CGROUP_PAYLOAD, CGROUP_SERVER, CGROUP_LEAVES };
+
+/* One hierarchy's part. */
+struct cgroup_place {
+	const struct cgroup_module *module;
+	bool is_v2;
+	uint32_t controllers;
+	char *path;                  /* of stor-ID */
+	int leaf_fds[CGROUP_LEAVES]; /* -1: it has no such leaf */
+};
+
+struct cgroup {
+	struct cgroup_place places[CGROUP_HIERARCHIES_MAX];
+	size_t count;
+};
+
+#define CGROUP_INIT                                                                                \
+	{                                                                                          \
+		.count = 0                                                                         \
+	}
+
+struct cgroup_wish {
+	const char *parent; /* below the mounts; NULL: the default */
+	const struct cgroup_limits *limits;
+	uint32_t needed; /* controllers that it cannot do without */
+	const char *(*reason)(void *ctx,
+	                      uint32_t controller); /* who needs it; never NULL for those */
+	void *ctx;
+};
+
+/* Close it; the directories stay. */
+void cgroup_close(struct cgroup *cgroup);
+#define cleanup_cgroup __attribute__((cleanup(cgroup_close)))
+
+/* Make the cgroup of container `id`, with its limits. STOR_UNSUPPORTED, naming the controller and
+ * the remedy, when this machine cannot do what is needed. What was made is for cgroup_remove(),
+ * also after a failure. */
+int cgroup_make(struct store *store, const char *id, const struct cgroup_wish *wish,
+                struct cgroup *cgroup, struct stor_err *err);
+
+/* Open what cgroup_make() made. STOR_NOT_FOUND: the container has none. */
+int cgroup_open(struct store *store, const char *id, struct cgroup *cgroup, struct stor_err *err);
+
+/* Remove it, after killing what is still in it. None is success. */
+int cgroup_remove(struct store *store, const char *id, struct stor_err *err);
+
+/* Move a process, given by its pidfd, and its children into the leaf for servers, which is made
+ * when it is missing. */
+int cgroup_add_server(struct cgroup *cgroup, int pidfd, struct stor_err *err);
+
+/* Move a process and all that descend from it into the leaf for the payload. Nothing of them is
+ * outside when it returns; STOR_BUSY: they fork faster than that. */
+int cgroup_adopt(struct cgroup *cgroup, pid_t pid, struct stor_err *err);
+
+/* Stop the payload, or let it go on. */
+int cgroup_freeze(struct cgroup *cgroup, bool on, struct stor_err *err);
+/* Is it stopped? */
+bool cgroup_is_frozen(const struct cgroup *cgroup);
+/* Kill the payload. */
+int cgroup_kill(struct cgroup *cgroup, struct stor_err *err);
+/* What a leaf has used. False: it has no such leaf. */
+bool cgroup_read_stats(const struct cgroup *cgroup, enum cgroup_leaf leaf,
+                       struct cgroup_stats *stats);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of core/cgroup share about a container's cgroup. */
+#ifndef CORE_CGROUP_INTERNAL_H
+#define CORE_CGROUP_INTERNAL_H
+
+#include <limits.h>
+
+#include "core/cgroup/cgroup.h"
+
+extern const char *const cgroup_leaf_names[CGROUP_LEAVES];
+
+/* "cgroups/ID" below STATE; malloc'ed. */
+char *cgroup_record_path(const char *id);
+
+/* Load the module and add a place without leaves. NULL with err filled. */
+struct cgroup_place *cgroup_add_place(struct cgroup *cgroup, bool is_v2, uint32_t controllers,
+                                      const char *path, struct stor_err *err);
+
+/* malloc'ed. */
+char *cgroup_leaf_path(const struct cgroup_place *place, enum cgroup_leaf leaf);
+
+/* A descriptor for a cgroup's directory, or -1 with errno. */
+int cgroup_open_dir(const char *path);
+
+/* Make the leaf's directory and open it. */
+int cgroup_make_leaf(struct cgroup_place *place, enum cgroup_leaf leaf, struct stor_err *err);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How readings are shown, for cmd_stats.c. */
+#ifndef CORE_CMD_STATS_H
+#define CORE_CMD_STATS_H
+
+#include "core/base/json.h"
+#include "core/base/table.h"
+#include "core/cgroup/module.h"
+
+/* Readings of one container. */
+struct stats_reading {
+	const char *id, *name;
+	bool is_paused, has_server;
+	struct cgroup_stats payload, server, sum;
+	double cpu_percent; /* since the reading before; negative: there was none */
+};
+
+/* Add two leaves' readings; what only one has counts as it is. Peaks may not have been at the same
+ * time, so their sum is the most that it can have been. Limits and pressure stay the payload's. */
+void stats_sum(const struct cgroup_stats *payload, const struct cgroup_stats *server,
+               struct cgroup_stats *sum);
+
+/* A table with its header; rows are added by stats_rows(): one, or with a server three. */
+struct table stats_table(void);
+void stats_rows(struct table *table, const struct stats_reading *reading);
+
+/* One object; what this kernel does not tell is null. */
+void stats_json(struct json *json, const struct stats_reading *reading);
+
+#endif

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A run's cgroup: see cgroup.h. */
+#include "core/container/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <stor/util.h>
+
+#include "core/base/fs.h"
+#include "core/base/log.h"
+#include "core/container/caps.h"
+#include "core/container/plan.h"
+
+/* With these a container could make a device node, or mount a filesystem that has some. */
+#define DEVICE_CAPS (CAPS_BIT(CAP_MKNOD) | CAPS_BIT(CAP_SYS_ADMIN))
+
+/* As Docker's: any node may be made, few may be opened. */
+static const struct cgroup_device usual_devices[] = {
+	{ 'c', -1, -1, CGROUP_MKNOD },
+	{ 'b', -1, -1, CGROUP_MKNOD },
+	{ 'c', 1, 3, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD },    /* null */
+	{ 'c', 1, 5, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD },    /* zero */
+	{ 'c', 1, 7, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD },    /* full */
+	{ 'c', 1, 8, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD },    /* random */
+	{ 'c', 1, 9, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD },    /* urandom */
+	{ 'c', 5, 0, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD },    /* tty */
+	{ 'c', 5, 1, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD },    /* console */
+	{ 'c', 5, 2, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD },    /* ptmx */
+	{ 'c', 136, -1, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD }, /* pts */
+};
+#define USUAL_COUNT (sizeof(usual_devices) / sizeof(*usual_devices))
+
+static bool needs_filter(const struct container_config *config)
+{
+	return config->cgroup.device_count || config->caps & DEVICE_CAPS;
+}
+
+static const char *reason(void *ctx, uint32_t controller)
+{
+	const struct container_config *config = ctx;
+	const char *option = cgroup_asked_option(&config->cgroup, controller);
+
+	if (!option && controller == CGROUP_DEVICES)
+		return config->caps & CAPS_BIT(CAP_MKNOD) ? "--cap-add MKNOD"
+		                                          : "--cap-add SYS_ADMIN";
+	return option ? option : "the container";
+}
+
+/* --- disks ---------------------------------------------------------------------------------- */
+
+/* A partition's limits are those of its disk. */
+static int whole_disk(dev_t *number)
+{
+	cleanup_free char *partition =
+		xasprintf("/sys/dev/block/%u:%u/partition", major(*number), minor(*number));
+	cleanup_free char *path =
+		xasprintf("/sys/dev/block/%u:%u/../dev", major(*number), minor(*number));
+	struct stor_err ignored = STOR_ERR_INIT;
+	cleanup_free char *text = NULL;
+	unsigned disk_major, disk_minor;
+
+	if (faccessat(AT_FDCWD, partition, F_OK, 0) < 0)
+		return 0;
+	text = fs_read_file(AT_FDCWD, path, 64, NULL, &ignored);
+	if (!text || sscanf(text, "%u:%u", &disk_major, &disk_minor) != 2)
+		return -1;
+	*number = makedev(disk_major, disk_minor);
+	return 0;
+}
+
+/* The device that the root's writes go to. */
+static int root_disk(const struct root *root, dev_t *number, struct stor_err *err)
+{
+	int fd = root->is_overlay ? root->upper.root_fd : root->base.root_fd;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_fail(err, STOR_FAILED, errno, "look at the root's device");
+	if (!major(st.st_dev)) {
+		err_fail(err, STOR_UNSUPPORTED, 0,
+		         "limits of device root: the root lies on no single block device");
+		err_hint(err,
+		         "a root on --backend loop or ploop has a device of its own; or name the "
+		         "disk by its path");
+		return -1;
+	}
+	*number = st.st_dev;
+	return 0;
+}
+
+static int find_disk(const char *device, const struct root *root, struct cgroup_io *io,
+                     struct stor_err *err)
+{
+	dev_t number = 0;
+	struct stat st;
+
+	if (!strcmp(device, "root")) {
+		if (root_disk(root, &number, err) < 0)
+			return -1;
+	} else {
+		if (stat(device, &st) < 0)
+			return err_fail(err, STOR_NOT_FOUND, errno, "limits of device %s", device);
+		if (!S_ISBLK(st.st_mode))
+			return err_fail(err, STOR_USAGE, 0,
+			                "limits of device %s: it is no block device", device);
+		number = st.st_rdev;
+	}
+	if (whole_disk(&number) < 0)
+		return err_fail(err, STOR_FAILED, 0, "limits of device %s: find its disk", device);
+	io->major = major(number);
+	io->minor = minor(number);
+	return 0;
+}
+
+static int find_disks(const struct container_config *config, const struct root *root,
+                      struct cgroup_io *disks, struct stor_err *err)
+{
+	for (size_t i = 0; i < config->cgroup.io_count; i++) {
+		disks[i] = config->cgroup.io[i].values;
+		if (find_disk(config->cgroup.io[i].device, root, &disks[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- devices -------------------------------------------------------------------------------- */
+
+static int stat_device(const struct cgroup_asked_device *asked, struct stat *st,
+                       struct stor_err *err)
+{
+	if (stat(asked->host, st) < 0)
+		return err_fail(err, errno == ENOENT ? STOR_NOT_FOUND : STOR_FAILED, errno,
+		                "--device %s", asked->host);
+	if (!S_ISBLK(st->st_mode) && !S_ISCHR(st->st_mode))
+		return err_fail(err, STOR_USAGE, 0, "--device %s: it is no device", asked->host);
+	return 0;
+}
+
+static int list_devices(const struct container_config *config, struct cgroup_device *devices,
+                        struct stor_err *err)
+{
+	memcpy(devices, usual_devices, sizeof(usual_devices));
+	for (size_t i = 0; i < config->cgroup.device_count; i++) {
+		const struct cgroup_asked_device *asked = &config->cgroup.devices[i];
+		struct stat st;
+
+		if (stat_device(asked, &st, err) < 0)
+			return -1;
+		devices[USUAL_COUNT + i] = (struct cgroup_device){
+			S_ISBLK(st.st_mode) ? 'b' : 'c',
+			(int64_t)major(st.st_rdev),
+			(int64_t)minor(st.st_rdev),
+			asked->access,
+		};
+	}
+	return 0;
+}
+
+static int plan_devices(struct plan_cgroup *plan, const struct container_config *config,
+                        struct stor_err *err)
+{
+	plan->devices = xcalloc(config->cgroup.device_count, sizeof(*plan->devices));
+	for (size_t i = 0; i < config->cgroup.device_count; i++) {
+		const struct cgroup_asked_device *asked = &config->cgroup.devices[i];
+		struct stat st;
+
+		if (stat_device(asked, &st, err) < 0)
+			return -1;
+		plan->devices[plan->device_count++] =
+			(struct plan_device){ asked->inside + strlen("/dev/"), st.st_mode,
+			                      st.st_uid, st.st_gid, st.st_rdev };
+	}
+	return 0;
+}
+
+/* --- making it ------------------------------------------------------------------------------ */
+
+static int add_servers(struct cgroup *cgroup, const struct root *root,
+                       const struct plan_volumes *volumes, struct stor_err *err)
+{
+	const int pidfds[] = { root->base.server_pidfd, root->upper.server_pidfd };
+
+	for (size_t i = 0; i < 2; i++)
+		if (pidfds[i] >= 0 && cgroup_add_server(cgroup, pidfds[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < volumes->count; i++) {
+		int pidfd = volumes->items[i].attached.server_pidfd;
+
+		if (volumes->items[i].volume.backend && pidfd >= 0 &&
+		    cgroup_add_server(cgroup, pidfd, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Version 1 charges what the kernel writes back to nobody. */
+static void warn_buffered(const struct container_config *config, const struct cgroup *cgroup)
+{
+	bool limits_writes = false, is_v1 = false;
+
+	for (size_t i = 0; i < config->cgroup.io_count; i++)
+		limits_writes |= config->cgroup.io[i].values.write_bps ||
+		                 config->cgroup.io[i].values.write_iops;
+	for (size_t i = 0; i < cgroup->count; i++)
+		is_v1 |= cgroup->places[i].controllers & CGROUP_IO && !cgroup->places[i].is_v2;
+	if (limits_writes && is_v1)
+		log_warn("limits of writes hold direct writes alone: cgroups of version 1 do not "
+		         "count buffered ones");
+}
+
+int container_make_cgroup(struct store *store, const char *id,
+                          const struct container_config *config, const struct root *root,
+                          const struct plan_volumes *volumes, struct cgroup *cgroup,
+                          struct stor_err *err)
+{
+	const struct cgroup_asked *asked = &config->cgroup;
+	cleanup_free struct cgroup_io *disks = xcalloc(asked->io_count, sizeof(*disks));
+	cleanup_free struct cgroup_device *devices =
+		xcalloc(USUAL_COUNT + asked->device_count, sizeof(*devices));
+	struct cgroup_limits limits = asked->limits;
+	struct cgroup_wish wish = { .parent = asked->parent,
+		                    .limits = &limits,
+		                    .needed = cgroup_asked_controllers(asked),
+		                    .reason = reason,
+		                    .ctx = (void *)(uintptr_t)config };
+
+	if (needs_filter(config))
+		wish.needed |= CGROUP_DEVICES;
+	if (!wish.needed && !wish.parent)
+		return 0;
+	if (find_disks(config, root, disks, err) < 0 || list_devices(config, devices, err) < 0)
+		return -1;
+	limits.io = disks;
+	limits.io_count = asked->io_count;
+	limits.devices = devices;
+	limits.device_count = USUAL_COUNT + asked->device_count;
+	if (cgroup_make(store, id, &wish, cgroup, err) < 0 ||
+	    add_servers(cgroup, root, volumes, err) < 0)
+		return -1;
+	warn_buffered(config, cgroup);
+	return 0;
+}
+
+/* --- the plan's part ------------------------------------------------------------------------ */
+
+/* The name under which a hierarchy of version 1 is mounted: its controllers. */
+static char *mount_name(const struct cgroup_place *place)
+{
+	struct strbuf name = STRBUF_INIT;
+
+	for (uint32_t one = 1; one <= CGROUP_FREEZER; one <<= 1)
+		if (place->controllers & one)
+			strbuf_printf(&name, "%s%s", name.length ? "," : "",
+			              one == CGROUP_IO ? "blkio" : cgroup_controller_name(one));
+	return strbuf_steal(&name);
+}
+
+static int plan_place(struct plan_cgroup *plan, const struct cgroup_place *place, bool is_only,
+                      struct stor_err *err)
+{
+	int leaf_fd = place->leaf_fds[CGROUP_PAYLOAD], fd;
+
+	if (place->is_v2 && is_only) {
+		plan->mounts_v2 = true;
+#ifdef __x86_64__
+		plan->into_fd = leaf_fd;
+		return 0;
+#endif
+	}
+	fd = openat(leaf_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_fail(err, STOR_FAILED, errno, "open %s/payload/cgroup.procs",
+		                place->path);
+	plan->join_fds[plan->join_count++] = fd;
+	if (!place->is_v2)
+		plan->mounts[plan->mount_count++].name = mount_name(place);
+	return 0;
+}
+
+int plan_use_cgroup(struct plan *plan, const struct cgroup *cgroup, struct stor_err *err)
+{
+	struct plan_cgroup *own = &plan->cgroup;
+
+	own->is_ns_private = !plan->config->cgroup.is_ns_host;
+	if (!own->is_ns_private)
+		plan->clone_flags &= ~(unsigned long)CLONE_NEWCGROUP;
+	if (!cgroup->count)
+		return 0;
+	own->is_used = true;
+	/* Made once the process is in its cgroup, so that this is the namespace's root. */
+	plan->clone_flags &= ~(unsigned long)CLONE_NEWCGROUP;
+	for (size_t i = 0; i < cgroup->count; i++)
+		if (plan_place(own, &cgroup->places[i], cgroup->count == 1, err) < 0)
+			return -1;
+	return plan_devices(own, plan->config, err);
+}
+
+void plan_cgroup_free(struct plan_cgroup *plan)
+{
+	for (size_t i = 0; i < plan->join_count; i++)
+		close_fd(&plan->join_fds[i]);
+	for (size_t i = 0; i < plan->mount_count; i++)
+		free(plan->mounts[i].name);
+	free(plan->devices);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A run's cgroup: whether it needs one, its limits in terms of this machine, and what the first
+ * process does with it. */
+#ifndef CONTAINER_CGROUP_H
+#define CONTAINER_CGROUP_H
+
+#include <sys/types.h>
+
+#include "core/cgroup/cgroup.h"
+
+struct container_config;
+struct plan;
+struct plan_volumes;
+struct root;
+
+/* A device to make on /dev. */
+struct plan_device {
+	const char *path; /* relative to /dev */
+	mode_t mode;      /* with its type */
+	uid_t uid;
+	gid_t gid;
+	dev_t number;
+};
+
+/* A hierarchy of version 1, mounted below /sys/fs/cgroup. */
+struct plan_cgroup_mount {
+	char *name; /* "cpu,cpuacct": the controllers */
+};
+
+struct plan_cgroup {
+	bool is_used, is_ns_private;
+	int into_fd; /* of version 2 alone: to be cloned into; -1: to be joined */
+	int join_fds[CGROUP_HIERARCHIES_MAX]; /* cgroup.procs of each, open for writing */
+	size_t join_count;
+	bool mounts_v2; /* version 2 alone is at /sys/fs/cgroup itself */
+	struct plan_cgroup_mount mounts[CGROUP_HIERARCHIES_MAX];
+	size_t mount_count;
+	struct plan_device *devices;
+	size_t device_count;
+};
+
+#define PLAN_CGROUP_INIT                                                                           \
+	{                                                                                          \
+		.into_fd = -1                                                                      \
+	}
+
+/*
+ * Make the cgroup that the configuration needs: for a limit, for a place that was asked for, and
+ * for the device filter wherever the container could reach a device that is not on its /dev. A run
+ * that needs none gets none: *cgroup stays empty. The servers of its volumes are moved into it.
+ * container_end() removes it.
+ */
+int container_make_cgroup(struct store *store, const char *id,
+                          const struct container_config *config, const struct root *root,
+                          const struct plan_volumes *volumes, struct cgroup *cgroup,
+                          struct stor_err *err);
+
+/* Put it, and the devices, into a plan that is otherwise made. */
+int plan_use_cgroup(struct plan *plan, const struct cgroup *cgroup, struct stor_err *err);
+void plan_cgroup_free(struct plan_cgroup *plan);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The cgroup of a container that runs, for the commands that act on it. */
+#ifndef CORE_CONTAINER_CGROUP_H
+#define CORE_CONTAINER_CGROUP_H
+
+#include "core/cgroup/cgroup.h"
+#include "core/store.h"
+
+/*
+ * Open the cgroup of running container `name` (name or id). One that was started without gets one
+ * now, without limits, and its processes are moved into it: *is_new. *id is malloc'ed. STOR_FAILED:
+ * it does not run.
+ */
+int container_open_cgroup(struct store *store, const char *name, char **id, struct cgroup *cgroup,
+                          bool *is_new, struct stor_err *err);
+
+#endif

@@ -1,0 +1,263 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Limits by their measured effect, the device filter, pause and stats; on either version of cgroups.
+# shellcheck disable=SC2016 # scripts for the shell inside
+. "$(dirname "$0")/../lib.sh"
+
+is_v2() { [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ]; }
+run_rm() { run_stor run --rm "$@"; }
+within() { awk -v x="$1" -v low="$2" -v high="$3" 'BEGIN { exit !(x >= low && x <= high) }' ||
+	fail "$4: $1 is not from $2 to $3"; }
+# reading NAME LEAF KEY: of `stor stats`.
+reading() {
+	run_stor stats --no-stream --format json "$1" 2>/dev/null |
+		sed -n "/^    \"$2\": {/,/^    }/s/^      \"$3\": \([^,]*\),*/\1/p"
+}
+# wait_for COMMAND…: until it succeeds.
+wait_for() {
+	local i
+	for ((i = 0; i < 600; i++)); do
+		if "$@" >/dev/null 2>&1; then return 0; fi
+		sleep 0.05
+	done
+	fail "waited in vain for: $*"
+}
+is_up() { [ "$(run_stor ps | grep -c ' running ')" -ge "${1:-1}" ]; }
+# Ends the containers that run in the background, and waits for their stor.
+end_all() {
+	local pid
+	for pid in $(jobs -p); do kill -KILL "$pid" 2>/dev/null || true; done
+	wait 2>/dev/null || true
+	run_stor gc >/dev/null
+}
+our_cgroups() { find "$STOR_STATE/cgroups" -type f 2>/dev/null | wc -l; }
+# The leaf of a container's cgroup that has this file.
+leaf_of() { find /sys/fs/cgroup -path "*/stor-$1/$2/$3" | head -n 1; }
+id_of() { run_stor ps -a --no-trunc | awk -v name="$1" '$2 == name { print $1 }'; }
+
+# Prints the seconds of processor time, and of the clock, that a fixed piece of work takes.
+WORK='r() { cut -d" " -f1 /proc/uptime; }; a=$(r); i=0; while [ $i -lt 600000 ]; do i=$((i+1)); done; b=$(r)
+	set -- $(sed "s/.*) //" /proc/self/stat | cut -d" " -f14,15); set -- $(sed "s/.*) //" /proc/1/stat | cut -d" " -f12,13)
+	echo "$(($1 + $2)) $a $b" | awk "{ print \$1 / 100, \$3 - \$2 }"'
+
+test_half_a_processor_takes_twice_the_time() {
+	local used clock
+	expect 0 run_rm sh -c "$WORK"
+	read -r used clock <"$OUT"
+	within "$used" 0.2 100 'the work is long enough to be measured'
+	expect 0 run_rm --cpus 0.5 sh -c "$WORK"
+	read -r used clock <"$OUT"
+	within "$(awk -v u="$used" -v c="$clock" 'BEGIN { print u / c }')" 0.1 0.55 'share of a processor'
+	expect 0 run_rm --cpus 0.5 --name half sh -c "$WORK; sleep 0"
+	expect 0 run_rm --cpuset-cpus 0 grep Cpus_allowed_list /proc/self/status
+	out_has ':[[:space:]]0$'
+}
+
+test_memory_limit_kills_within_the_container_alone() {
+	"$STOR" run --rm --name other --memory 16M sleep 1000 &
+	"$STOR" run --rm --name small --memory 16M --memory-swap 16M \
+		sh -c 'head -c 100000000 /dev/zero | tail >/dev/null; echo $? >/status; sleep 1000' &
+	wait_for is_up 2
+	killed() { [ "$(reading small payload oom_kills)" -ge 1 ]; }
+	wait_for killed
+	# Neither the container's first process, nor another container, nor stor.
+	same "$(run_stor ps -q | wc -l)" 2
+	within "$(reading small payload memory_peak_bytes)" 8000000 16777216 'peak of memory'
+	same "$(reading small payload memory_limit_bytes)" 16777216
+	same "$(reading other payload oom_kills)" 0
+	expect 137 run_rm --memory 16M --memory-swap 16M sh -c 'exec tail /dev/zero'
+	end_all
+}
+
+test_pids_limit_stops_a_fork_bomb() {
+	expect 2 run_rm --pids-limit 10 sh -c 'for i in $(seq 60); do sleep 100 & done; echo all'
+	err_has "can't fork"
+	out_lacks all
+	"$STOR" run --rm --name bomb --pids-limit 10 sh -c '(for i in $(seq 60); do sleep 100 & done); sleep 1000' &
+	wait_for is_up
+	full() { [ "$(reading bomb payload pids)" -ge 9 ]; }
+	wait_for full
+	within "$(reading bomb payload pids)" 9 10 'processes'
+	end_all
+}
+
+# timed_write OPTIONS…: seconds that dd takes for 20 MB in a root of its own disk.
+timed_write() {
+	local more=$1
+	shift
+	expect 0 run_rm --backend loop --size 128M "$@" sh -c "
+		r() { cut -d' ' -f1 /proc/uptime; }; dd if=/dev/zero of=/file bs=1M count=40 $more 2>/dev/null; sync
+		a=\$(r); dd if=/dev/zero of=/file bs=1M count=20 $more 2>/dev/null; b=\$(r); echo \$a \$b | awk '{ print \$2 - \$1 }'"
+	cat "$OUT"
+}
+
+test_write_limit_holds_direct_writes() {
+	local seconds
+	seconds=$(timed_write 'conv=notrunc oflag=direct' --device-write-bps root:10M)
+	within "$seconds" 1.8 2.25 'seconds for 20 MB at 10 MB/s'
+	timed_write 'conv=notrunc oflag=direct' --device-write-bps root:10M >/dev/null
+	if is_v2; then
+		same "$(cat "$ERR")" ''
+	else
+		err_has 'warning: limits of writes hold direct writes alone'
+	fi
+}
+
+test_disks_are_checked_before_the_start() {
+	expect 125 run_rm --device-write-bps /dev/no-such-disk:1M true
+	err_has 'no-such-disk: No such file'
+	expect 125 run_rm --device-write-bps /dev/null:1M true
+	err_has '/dev/null: it is no block device'
+	expect 125 run_rm --device-write-bps root true
+	err_has 'DEVICE:SIZE'
+	expect 125 run_rm --cpuset-cpus 4000 true
+	err_has -- '--cpuset-cpus: write "4000" to .*/payload/cpuset.cpus'
+	same "$(our_cgroups)" 0
+	same "$(ls "$STOR_STORE/containers")" ''
+}
+
+test_a_missing_controller_is_named() {
+	local gone='umount -l /sys/fs/cgroup/pids'
+	! is_v2 || gone='umount -l /sys/fs/cgroup'
+	expect 125 unshare -m sh -c "$gone && exec \"\$@\"" sh "$STOR" run --rm --pids-limit 5 true
+	err_has '^stor: --pids-limit: this machine has no cgroup controller "pids"'
+	err_has '^  hint: .*mount'
+	expect 0 unshare -m sh -c "$gone && exec \"\$@\"" sh "$STOR" run --rm true
+}
+
+test_systemd_owns_the_cgroups() {
+	local option=--hugetlb=2M:64M
+	! is_v2 || option=--memory=64M
+	expect 125 unshare -m sh -c 'mount -t tmpfs run /run && mkdir -p /run/systemd/system && exec "$@"' sh \
+		"$STOR" run --rm $option true
+	err_has 'systemd owns the cgroups, and there is no .*/stor.slice'
+	err_has 'hint: .*systemctl start stor.slice.*--cgroup-parent'
+	same "$(our_cgroups)" 0
+}
+
+test_a_place_of_ones_own() {
+	local id
+	"$STOR" run --rm --name here --cgroup-parent "stor-test-$$/inner" sleep 1000 &
+	wait_for is_up
+	id=$(id_of here)
+	[ -n "$(find /sys/fs/cgroup -path "*/stor-test-$$/inner/stor-$id/payload")" ] || fail 'it is not there'
+	end_all
+	[ -z "$(find /sys/fs/cgroup -name "stor-test-$$")" ] || fail 'what was made above is left'
+}
+
+test_the_container_sees_its_own_part() {
+	expect 0 run_rm --pids-limit 33 sh -c 'cut -d: -f3 /proc/self/cgroup | sort -u; cat /sys/fs/cgroup/pids.max \
+		/sys/fs/cgroup/pids/pids.max 2>/dev/null; ls -d /sys/fs/cgroup/*/stor-* /sys/fs/cgroup/stor-* 2>/dev/null; true'
+	same "$(cat "$OUT")" '/
+33'
+	expect 1 run_rm --pids-limit 33 sh -c 'f=$(ls -d /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null)
+		echo 99 >$f'
+	err_has 'Read-only file system'
+	expect 0 run_rm --pids-limit 33 --cgroup-ns host sh -c 'cat /proc/self/cgroup; ls -A /sys/fs/cgroup'
+	out_has '/stor-[0-9a-f]*/payload$'
+	# Without a limit there is no cgroup, and nothing of the host's is shown.
+	expect 0 run_rm ls -A /sys/fs/cgroup
+	same "$(cat "$OUT")" ''
+}
+
+test_devices_are_filtered() {
+	local loop
+	truncate -s 1M disk
+	printf 'the content' | dd of=disk conv=notrunc 2>/dev/null
+	loop=$(losetup -f --show disk)
+	set -- $((0x$(stat -c %t "$loop"))) $((0x$(stat -c %T "$loop")))
+	expect 0 run_rm --cap-add MKNOD sh -c "mknod /dev/mine b $1 $2 && mknod /dev/null2 c 1 3 && echo >/dev/null2
+		head -c 3 /dev/mine 2>&1; echo; mknod /dead c 1 3; cat /dead 2>&1; true"
+	out_has '/dev/mine: Operation not permitted'
+	out_has "'/dead': Permission denied"
+	expect 0 run_rm --device "$loop" --cap-add MKNOD sh -c "head -c 11 $loop; mknod /dev/again b $1 $2 && head -c 3 /dev/again"
+	same "$(cat "$OUT")" 'the contentthe'
+	expect 1 run_rm --device "$loop:/dev/some/disk:r" sh -c 'head -c 11 /dev/some/disk; echo x >/dev/some/disk'
+	same "$(cat "$OUT")" 'the content'
+	err_has 'disk: Operation not permitted'
+	# What SYS_ADMIN could mount has devices, too.
+	expect 1 run_rm --cap-add SYS_ADMIN sh -c "mount -t devtmpfs dev /mnt && exec head -c 1 /mnt/${loop#/dev/}"
+	err_has 'Operation not permitted'
+	losetup -d "$loop"
+}
+
+counter() { cat "$T/shared/count" 2>/dev/null || true; }
+has_moved() { [ "$(counter)" != "$1" ]; }
+
+test_pause_stops_progress() {
+	local before used option
+	mkdir shared
+	# With a cgroup from the start, and without.
+	for option in --pids-limit=50 --read-only; do
+		"$STOR" run --rm --name counting $option -v "$T/shared:/shared" \
+			sh -c 'i=0; while :; do i=$((i+1)); echo $i >/shared/new; mv /shared/new /shared/count; done' &
+		wait_for has_moved ''
+		expect 0 run_stor pause counting
+		before=$(counter)
+		used=$(reading counting payload cpu_us)
+		sleep 0.5
+		same "$(counter)" "$before"
+		same "$(reading counting payload cpu_us)" "$used"
+		expect 1 run_stor pause counting
+		err_has 'already paused'
+		expect 0 run_stor stats --no-stream counting
+		out_has 'payload \(paused\)'
+		expect 0 run_stor resume counting
+		wait_for has_moved "$before"
+		expect 1 run_stor resume counting
+		err_has 'is not paused'
+		end_all
+		rm -f shared/*
+	done
+	expect 3 run_stor pause counting
+	expect 3 run_stor stats --no-stream counting
+}
+
+test_a_killed_stor_leaves_no_cgroup() {
+	"$STOR" run --name kept --memory 64M sh -c 'sleep 1000' &
+	wait_for is_up
+	expect 0 run_stor pause kept
+	[ "$(our_cgroups)" -gt 0 ] || fail 'there is no cgroup'
+	kill -KILL $!
+	wait 2>/dev/null || true
+	expect 0 run_stor ps -a
+	out_has 'kept .*exited \(unknown\)'
+	same "$(find /sys/fs/cgroup -name "stor-$(id_of kept)")" ''
+	same "$(ls "$STOR_STATE/cgroups")" ''
+	expect 0 run_stor rm kept
+}
+
+test_the_server_of_a_volume_is_not_paused() {
+	local id server
+	"$STOR" run --rm --name written --backend ploop --memory 16M sh -c 'while :; do dd if=/dev/zero of=/file bs=256k count=100; done 2>/dev/null' &
+	wait_for is_up
+	id=$(id_of written)
+	# Under full load.
+	busy() { [ "$(reading written server cpu_us)" -gt 100000 ]; }
+	wait_for busy
+	same "$(reading written server pids_limit)" 256
+	server=$(cat "$(leaf_of "$id" server cgroup.procs)")
+	expect 0 run_stor pause written
+	# Whoever syncs the host's filesystems waits for the server, which goes on.
+	expect 0 timeout 60 sync
+	grep -q '^State:.[SR]' "/proc/$(echo "$server" | head -n 1)/status" || fail 'the server stands still'
+	expect 0 run_stor stats --no-stream written
+	out_has '^written +server'
+	out_has '^written +sum'
+	expect 0 run_stor resume written
+	end_all
+}
+
+test_runs_leave_as_many_cgroups_as_there_were() {
+	local before i
+	count() { awk 'NR > 1 { n += $3 } END { print n }' /proc/cgroups; }
+	settled() { [ "$(find /sys/fs/cgroup -type d -name 'stor-*' | grep -cE 'stor-[0-9a-f]{12}')" -le "$before" ]; }
+	before=$(find /sys/fs/cgroup -type d -name 'stor-*' | grep -cE 'stor-[0-9a-f]{12}' || true)
+	for ((i = 0; i < 30; i++)); do
+		run_rm --memory 32M --pids-limit 10 --cpus 1 true
+	done
+	wait_for settled
+	same "$(ls "$STOR_STATE/cgroups")" ''
+}
+
+run_tests "$@"

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Values of cgroup options, where controllers live, and what the modules write: into a folder that
+ * has files of the same names. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <stor/util.h>
+
+#include "cgroup/common/files.h"
+#include "cgroup/v2/v2.h"
+#include "core/base/fs.h"
+#include "core/base/str.h"
+#include "core/cgroup/limits.h"
+#include "core/cgroup/machine.h"
+#include "core/module.h"
+#include "tests/unit/scratch.h"
+
+typedef int (*ask_fn)(struct cgroup_asked *asked, const char *value, struct stor_err *err);
+
+static void accepts(ask_fn ask, const char *value, struct cgroup_asked *asked)
+{
+	struct stor_err err = STOR_ERR_INIT;
+
+	if (ask(asked, value, &err) < 0)
+		fail_msg("%s: %s", value, err.text);
+}
+
+static void refuses(ask_fn ask, const char *value)
+{
+	struct cgroup_asked asked = { .parent = NULL };
+	struct stor_err err = STOR_ERR_INIT;
+
+	if (ask(&asked, value, &err) == 0)
+		fail_msg("\"%s\" was accepted", value);
+	assert_int_equal(err.status, STOR_USAGE);
+	cgroup_asked_free(&asked);
+}
+
+/* --- values ------------------------------------------------------------------------------- */
+
+static void sizes_and_numbers(void **state)
+{
+	struct cgroup_asked a = { .parent = NULL };
+
+	(void)state;
+	accepts(cgroup_ask_memory, "16m", &a);
+	assert_int_equal(a.limits.memory_bytes, 16 << 20);
+	accepts(cgroup_ask_memory, "1.5G", &a);
+	assert_int_equal(a.limits.memory_bytes, (uint64_t)3 << 29);
+	refuses(cgroup_ask_memory, "5M");
+	refuses(cgroup_ask_memory, "-1");
+	refuses(cgroup_ask_memory, "");
+	accepts(cgroup_ask_memory_swap, "-1", &a);
+	assert_true(a.limits.memory_swap_bytes == CGROUP_UNLIMITED);
+	refuses(cgroup_ask_memory_swap, "0");
+	accepts(cgroup_ask_pids, "7", &a);
+	assert_int_equal(a.limits.pids_max, 7);
+	accepts(cgroup_ask_pids, "-1", &a);
+	assert_true(a.limits.pids_max == CGROUP_UNLIMITED);
+	refuses(cgroup_ask_pids, "-2");
+	refuses(cgroup_ask_pids, "many");
+	refuses(cgroup_ask_cpu_weight, "0");
+	refuses(cgroup_ask_cpu_weight, "10001");
+	refuses(cgroup_ask_cpu_shares, "1");
+	refuses(cgroup_ask_io_weight, "0");
+	refuses(cgroup_ask_blkio_weight, "9");
+	accepts(cgroup_ask_blkio_weight, "1000", &a);
+	assert_int_equal(a.limits.io_weight, 10000);
+	accepts(cgroup_ask_hugetlb, "2M:64M", &a);
+	accepts(cgroup_ask_hugetlb, "1g:0", &a);
+	assert_string_equal(a.hugetlb[0].page, "2MB");
+	assert_string_equal(a.hugetlb[1].page, "1GB");
+	refuses(cgroup_ask_hugetlb, "64M");
+	cgroup_asked_free(&a);
+}
+
+static void processors(void **state)
+{
+	struct cgroup_asked a = { .parent = NULL };
+
+	(void)state;
+	accepts(cgroup_ask_cpus, "0.5", &a);
+	assert_int_equal(a.limits.cpu_quota_us, 50000);
+	accepts(cgroup_ask_cpus, ".25", &a);
+	assert_int_equal(a.limits.cpu_quota_us, 25000);
+	accepts(cgroup_ask_cpus, "1", &a);
+	assert_int_equal(a.limits.cpu_quota_us, 100000);
+	refuses(cgroup_ask_cpus, "0");
+	refuses(cgroup_ask_cpus, "0.001");
+	refuses(cgroup_ask_cpus, "1.");
+	refuses(cgroup_ask_cpus, "-1");
+	refuses(cgroup_ask_cpus, "1e3");
+	refuses(cgroup_ask_cpus, "999999");
+	refuses(cgroup_ask_cpus, "99999999999999999999");
+	accepts(cgroup_ask_cpuset_cpus, "0-2,5", &a);
+	accepts(cgroup_ask_cpuset_cpus, "3", &a);
+	assert_string_equal(a.limits.cpuset_cpus, "3");
+	refuses(cgroup_ask_cpuset_cpus, "2-1");
+	refuses(cgroup_ask_cpuset_cpus, "1,");
+	refuses(cgroup_ask_cpuset_cpus, "");
+	refuses(cgroup_ask_cpuset_mems, "0-");
+	cgroup_asked_free(&a);
+}
+
+static void disks_and_devices(void **state)
+{
+	struct cgroup_asked a = { .parent = NULL };
+
+	(void)state;
+	accepts(cgroup_ask_write_bps, "root:10M", &a);
+	accepts(cgroup_ask_read_iops, "root:100", &a);
+	accepts(cgroup_ask_read_bps, "/dev/sda:1k", &a);
+	assert_int_equal(a.io_count, 2);
+	assert_int_equal(a.io[0].values.write_bps, 10 << 20);
+	assert_int_equal(a.io[0].values.read_iops, 100);
+	assert_string_equal(a.io[1].device, "/dev/sda");
+	refuses(cgroup_ask_write_bps, "sda:1M");
+	refuses(cgroup_ask_write_bps, "root");
+	refuses(cgroup_ask_write_bps, "root:0");
+	refuses(cgroup_ask_write_iops, "root:1M");
+	accepts(cgroup_ask_device, "/dev/fuse", &a);
+	accepts(cgroup_ask_device, "/dev/sda:r", &a);
+	accepts(cgroup_ask_device, "/dev/sda:/dev/disk/a:rw", &a);
+	assert_string_equal(a.devices[0].inside, "/dev/fuse");
+	assert_int_equal(a.devices[0].access, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD);
+	assert_string_equal(a.devices[1].inside, "/dev/sda");
+	assert_int_equal(a.devices[1].access, CGROUP_READ);
+	assert_string_equal(a.devices[2].inside, "/dev/disk/a");
+	assert_int_equal(a.devices[2].access, CGROUP_READ | CGROUP_WRITE);
+	refuses(cgroup_ask_device, "fuse");
+	refuses(cgroup_ask_device, "/dev/sda:/tmp/sda");
+	refuses(cgroup_ask_device, "/dev/sda:/dev/../x");
+	refuses(cgroup_ask_device, "/dev/sda:/dev/null");
+	refuses(cgroup_ask_device, "/dev/sda:/dev/pts/9");
+	refuses(cgroup_ask_device, "/dev/sda:x");
+	refuses(cgroup_ask_device, "/dev/sda:rr");
+	refuses(cgroup_ask_parent, "a/../b");
+	refuses(cgroup_ask_parent, "..");
+	refuses(cgroup_ask_parent, "");
+	refuses(cgroup_ask_ns, "shared");
+	cgroup_asked_free(&a);
+}
+
+/* Asks for two values that do (not) go together. */
+static void pair(ask_fn first, const char *a, ask_fn second, const char *b, int result)
+{
+	struct cgroup_asked asked = { .parent = NULL };
+	struct stor_err err = STOR_ERR_INIT;
+
+	accepts(first, a, &asked);
+	accepts(second, b, &asked);
+	assert_int_equal(cgroup_asked_check(&asked, &err), result);
+	cgroup_asked_free(&asked);
+}
+
+static void what_belongs_together(void **state)
+{
+	struct cgroup_asked asked = { .parent = NULL };
+	struct stor_err err = STOR_ERR_INIT;
+
+	(void)state;
+	pair(cgroup_ask_cpu_weight, "1", cgroup_ask_cpu_shares, "2", -1);
+	pair(cgroup_ask_memory, "16M", cgroup_ask_memory_swap, "15M", -1);
+	pair(cgroup_ask_memory, "16M", cgroup_ask_memory_swap, "16M", 0);
+	pair(cgroup_ask_memory, "16M", cgroup_ask_memory_reservation, "17M", -1);
+	pair(cgroup_ask_pids, "1", cgroup_ask_memory_swap, "16M", -1);
+	accepts(cgroup_ask_memory, "16M", &asked);
+	accepts(cgroup_ask_cpuset_cpus, "0", &asked);
+	assert_int_equal(cgroup_asked_check(&asked, &err), 0);
+	assert_int_equal(asked.limits.memory_swap_bytes, 32 << 20);
+	assert_int_equal(cgroup_asked_controllers(&asked), CGROUP_MEMORY | CGROUP_CPUSET);
+	assert_string_equal(cgroup_asked_option(&asked, CGROUP_CPUSET), "--cpuset-cpus");
+	cgroup_asked_free(&asked);
+}
+
+/* --- machines ----------------------------------------------------------------------------- */
+
+static void hierarchies(void **state)
+{
+	struct scratch *scratch = *state;
+	cleanup_free char *unified = xasprintf("%s/unified", scratch->dir);
+	cleanup_free char *text = NULL;
+	struct cgroup_machine machine;
+
+	assert_int_equal(mkdirat(scratch->fd, "unified", 0755), 0);
+	assert_int_equal(dprintf(openat(scratch->fd, "unified/cgroup.controllers",
+	                                O_CREAT | O_WRONLY | O_CLOEXEC, 0644),
+	                         "hugetlb misc\n"),
+	                 13);
+	/* Hybrid: the freezer lives in version 1, devices nowhere, so version 2 has them. */
+	text = xasprintf("30 1 0:1 / / rw - ext4 /dev/sda rw\n"
+	                 "31 30 0:2 / /c/cpu rw,nosuid shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
+	                 "32 30 0:3 / /c/freezer rw - cgroup freezer rw,freezer\n"
+	                 "33 30 0:4 / /c/systemd rw - cgroup systemd rw,xattr,name=systemd\n"
+	                 "34 30 0:2 / /other rw - cgroup cgroup rw,cpu,cpuacct\n"
+	                 "35 30 0:5 / %s rw - cgroup2 cgroup2 rw,nsdelegate\n",
+	                 unified);
+	cgroup_machine_parse(&machine, text);
+	assert_int_equal(machine.count, 3);
+	assert_string_equal(cgroup_machine_home(&machine, CGROUP_CPUACCT)->mount, "/c/cpu");
+	assert_string_equal(cgroup_machine_home(&machine, CGROUP_FREEZER)->mount, "/c/freezer");
+	assert_string_equal(cgroup_machine_home(&machine, CGROUP_HUGETLB)->mount, unified);
+	assert_true(cgroup_machine_home(&machine, CGROUP_DEVICES)->is_v2);
+	assert_null(cgroup_machine_home(&machine, CGROUP_MEMORY));
+	cgroup_machine_free(&machine);
+	cgroup_machine_parse(&machine, "");
+	assert_int_equal(machine.count, 0);
+}
+
+/* --- translation -------------------------------------------------------------------------- */
+
+static const char *const files[] = {
+	"cpu.shares",
+	"cpu.cfs_period_us",
+	"cpu.cfs_quota_us",
+	"memory.limit_in_bytes",
+	"memory.soft_limit_in_bytes",
+	"memory.memsw.limit_in_bytes",
+	"pids.max",
+	"cpuset.cpus",
+	"blkio.weight",
+	"blkio.throttle.read_bps_device",
+	"blkio.throttle.write_bps_device",
+	"blkio.throttle.read_iops_device",
+	"blkio.throttle.write_iops_device",
+	"hugetlb.2MB.limit_in_bytes",
+	"devices.deny",
+	"devices.allow",
+	"cpu.weight",
+	"cpu.max",
+	"memory.max",
+	"memory.low",
+	"memory.swap.max",
+	"io.weight",
+	"io.max",
+	"hugetlb.2MB.max",
+	"cgroup.subtree_control",
+};
+
+static void wrote(const struct scratch *scratch, const char *file, const char *wanted)
+{
+	struct stor_err err = STOR_ERR_INIT;
+	cleanup_free char *text = fs_read_file(scratch->fd, file, 4096, NULL, &err);
+
+	assert_non_null(text);
+	if (strcmp(text, wanted) != 0)
+		fail_msg("%s: \"%s\", wanted \"%s\"", file, text, wanted);
+}
+
+static const struct cgroup_io disk = { 8, 16, 1000, 2000, 0, 40 };
+static const struct cgroup_hugetlb huge = { "2MB", 4 << 20 };
+static const struct cgroup_device null_device = { 'c', 1, 3, CGROUP_READ | CGROUP_WRITE };
+
+static struct cgroup_limits all_limits(void)
+{
+	return (struct cgroup_limits){
+		.memory_bytes = 100,
+		.memory_reservation_bytes = 50,
+		.memory_swap_bytes = 150,
+		.cpu_quota_us = 50000,
+		.cpu_weight = 10000,
+		.cpuset_cpus = "0-1",
+		.pids_max = 9,
+		.io_weight = 10000,
+		.io = &disk,
+		.io_count = 1,
+		.hugetlb = &huge,
+		.hugetlb_count = 1,
+	};
+}
+
+static const struct cgroup_module *load(const struct scratch *scratch, const char *version)
+{
+	struct stor_err err = STOR_ERR_INIT;
+	const struct cgroup_module *module = module_load("cgroup", version, &err);
+
+	if (!module)
+		fail_msg("%s", err.text);
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		assert_int_equal(mknodat(scratch->fd, files[i], S_IFREG | 0644, 0), 0);
+	return module;
+}
+
+static void translates_to_v1(void **state)
+{
+	struct scratch *scratch = *state;
+	const struct cgroup_module *v1 = load(scratch, "v1");
+	struct cgroup_dir dir = { scratch->fd, scratch->dir, ~0u };
+	struct cgroup_limits limits = all_limits();
+	struct stor_err err = STOR_ERR_INIT;
+
+	limits.devices = &null_device;
+	limits.device_count = 1;
+	assert_int_equal(v1->limit(&dir, &limits, &err), 0);
+	wrote(scratch, "cpu.shares", "262144");
+	wrote(scratch, "cpu.cfs_period_us", "100000");
+	wrote(scratch, "cpu.cfs_quota_us", "50000");
+	wrote(scratch, "memory.limit_in_bytes", "100");
+	wrote(scratch, "memory.soft_limit_in_bytes", "50");
+	wrote(scratch, "memory.memsw.limit_in_bytes", "150");
+	wrote(scratch, "pids.max", "9");
+	wrote(scratch, "cpuset.cpus", "0-1");
+	wrote(scratch, "blkio.weight", "1000");
+	wrote(scratch, "blkio.throttle.read_bps_device", "8:16 1000");
+	wrote(scratch, "blkio.throttle.write_bps_device", "8:16 2000");
+	wrote(scratch, "blkio.throttle.read_iops_device", "");
+	wrote(scratch, "blkio.throttle.write_iops_device", "8:16 40");
+	wrote(scratch, "hugetlb.2MB.limit_in_bytes", "4194304");
+	wrote(scratch, "devices.deny", "a");
+	wrote(scratch, "devices.allow", "c 1:3 rw");
+	wrote(scratch, "cpu.weight", "");
+}
+
+static void translates_to_v2(void **state)
+{
+	struct scratch *scratch = *state;
+	const struct cgroup_module *v2 = load(scratch, "v2");
+	struct cgroup_dir dir = { scratch->fd, scratch->dir, ~0u };
+	struct cgroup_limits limits = all_limits();
+	struct stor_err err = STOR_ERR_INIT;
+
+	assert_int_equal(v2->limit(&dir, &limits, &err), 0);
+	wrote(scratch, "cpu.weight", "10000");
+	wrote(scratch, "cpu.max", "50000 100000");
+	wrote(scratch, "memory.max", "100");
+	wrote(scratch, "memory.low", "50");
+	wrote(scratch, "memory.swap.max", "50");
+	wrote(scratch, "io.weight", "default 10000");
+	/* The kernel keeps each key; here the last text lies over the end of a longer one. */
+	wrote(scratch, "io.max", "8:16 wiops=400");
+	wrote(scratch, "hugetlb.2MB.max", "4194304");
+	wrote(scratch, "cpu.shares", "");
+	dir.controllers = CGROUP_MEMORY;
+	assert_int_equal(v2->hand_on(&dir, true, &err), 0);
+	wrote(scratch, "cgroup.subtree_control", "+memory");
+	/* A limit whose file this kernel does not have is named with its remedy. */
+	dir.controllers = CGROUP_IO;
+	assert_int_equal(unlinkat(scratch->fd, "io.weight", 0), 0);
+	assert_int_equal(v2->limit(&dir, &limits, &err), -1);
+	assert_int_equal(err.status, STOR_UNSUPPORTED);
+	assert_non_null(strstr(err.text, "--io-weight: this kernel has no"));
+	assert_non_null(strstr(err.hint, "BFQ"));
+}
+
+static void scales_of_weights(void **state)
+{
+	(void)state;
+	assert_int_equal(cgroup_shares_to_weight(2), 1);
+	assert_int_equal(cgroup_shares_to_weight(1024), 39);
+	assert_int_equal(cgroup_shares_to_weight(262144), 10000);
+	assert_int_equal(cgroup_weight_to_shares(1), 2);
+	assert_int_equal(cgroup_weight_to_shares(10000), 262144);
+}
+
+/* --- the device program --------------------------------------------------------------------- */
+
+/* Runs the program as the kernel would: the few instructions that it is made of. */
+static int run_program(const struct bpf_insn *program, size_t count, uint32_t type, uint32_t access,
+                       uint32_t major, uint32_t minor)
+{
+	const uint32_t context[] = { access << 16 | type, major, minor };
+	uint64_t r[11] = { 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		const struct bpf_insn *insn = &program[i];
+		uint64_t value = insn->code & BPF_X ? r[insn->src_reg] : (uint32_t)insn->imm;
+
+		switch (insn->code) {
+		case BPF_LDX | BPF_MEM | BPF_W:
+			r[insn->dst_reg] = context[insn->off / 4];
+			break;
+		case BPF_ALU | BPF_MOV | BPF_X:
+		case BPF_ALU | BPF_MOV | BPF_K:
+			r[insn->dst_reg] = value;
+			break;
+		case BPF_ALU | BPF_AND | BPF_K:
+			r[insn->dst_reg] &= value;
+			break;
+		case BPF_ALU | BPF_RSH | BPF_K:
+			r[insn->dst_reg] >>= value;
+			break;
+		case BPF_JMP | BPF_JNE | BPF_K:
+			i += r[insn->dst_reg] != value ? (size_t)insn->off : 0;
+			break;
+		case BPF_JMP | BPF_EXIT:
+			return (int)r[0];
+		default:
+			fail_msg("instruction %zu: code %#x", i, insn->code);
+		}
+	}
+	fail_msg("the program has no end");
+	return -1;
+}
+
+static void device_program(void **state)
+{
+	static const struct cgroup_device devices[] = {
+		{ 'c', -1, -1, CGROUP_MKNOD },
+		{ 'c', 1, 3, CGROUP_READ | CGROUP_WRITE },
+		{ 'c', 136, -1, CGROUP_READ },
+		{ 'b', 8, 0, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD },
+	};
+	struct bpf_insn program[V2_PROGRAM_LENGTH(4)];
+	size_t n = v2_device_program(devices, 4, program);
+	const uint32_t chr = BPF_DEVCG_DEV_CHAR, block = BPF_DEVCG_DEV_BLOCK;
+	const uint32_t r = BPF_DEVCG_ACC_READ, w = BPF_DEVCG_ACC_WRITE, m = BPF_DEVCG_ACC_MKNOD;
+
+	(void)state;
+	assert_in_range(n, 1, V2_PROGRAM_LENGTH(4));
+	assert_int_equal(run_program(program, n, chr, r | w, 1, 3), 1);
+	assert_int_equal(run_program(program, n, chr, r | w, 1, 5), 0);
+	assert_int_equal(run_program(program, n, chr, m, 99, 99), 1);
+	assert_int_equal(run_program(program, n, chr, m | r, 99, 99), 0);
+	assert_int_equal(run_program(program, n, chr, r, 136, 77), 1);
+	assert_int_equal(run_program(program, n, chr, w, 136, 77), 0);
+	assert_int_equal(run_program(program, n, block, r | w | m, 8, 0), 1);
+	assert_int_equal(run_program(program, n, block, r, 8, 1), 0);
+	assert_int_equal(run_program(program, n, block, r, 1, 3), 0);
+	assert_int_equal(run_program(program, n, chr, r, 8, 0), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sizes_and_numbers),
+		cmocka_unit_test(processors),
+		cmocka_unit_test(disks_and_devices),
+		cmocka_unit_test(what_belongs_together),
+		cmocka_unit_test_setup_teardown(hierarchies, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(translates_to_v1, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(translates_to_v2, scratch_setup, scratch_teardown),
+		cmocka_unit_test(scales_of_weights),
+		cmocka_unit_test(device_program),
+	};
+
+	return cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);
+}

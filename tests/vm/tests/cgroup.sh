@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What version 2 of cgroups alone has: limits of buffered writes, a device filter in BPF, birth in
+# the cgroup, cgroup.kill, pressure, and what a parent may not be.
+# shellcheck disable=SC2016 # scripts for the shell inside
+. "$(dirname "$0")/../../lib.sh"
+
+CGROUPS=/sys/fs/cgroup
+run_rm() { run_stor run --rm "$@"; }
+wait_for() {
+	local i
+	for ((i = 0; i < 1200; i++)); do
+		if "$@" >/dev/null 2>&1; then return 0; fi
+		sleep 0.05
+	done
+	fail "waited in vain for: $*"
+}
+is_running() { run_stor ps | grep -q ' running '; }
+our_id() { ls "$STOR_STATE/cgroups"; }
+end_all() {
+	local pid
+	for pid in $(jobs -p); do kill -KILL "$pid" 2>/dev/null || true; done
+	wait 2>/dev/null || true
+	run_stor gc >/dev/null
+}
+
+test_write_limit_holds_buffered_writes() {
+	local seconds
+	# The rest of what mkfs wrote is gone before the clock runs.
+	expect 0 run_rm --backend loop --size 256M --device-write-bps root:5M sh -c '
+		r() { cut -d" " -f1 /proc/uptime; }; dd if=/dev/zero of=/file bs=1M count=30 2>/dev/null; sync
+		a=$(r); dd if=/dev/zero of=/file bs=1M count=30 conv=notrunc,fsync 2>/dev/null; b=$(r)
+		echo $a $b | awk "{ print \$2 - \$1 }"'
+	same "$(cat "$ERR")" ''
+	seconds=$(cat "$OUT")
+	awk -v s="$seconds" 'BEGIN { exit !(s >= 5.4 && s <= 6.6) }' || fail "30 MB at 5 MB/s took $seconds s"
+}
+
+test_the_device_filter_is_a_program() {
+	local id
+	"$STOR" run --rm --cap-add MKNOD sleep 1000 &
+	wait_for is_running
+	id=$(our_id)
+	[ -d "$CGROUPS/stor-$id/payload" ] || fail 'there is no leaf'
+	# Another program beside it would allow what it does; it alone refuses.
+	expect 0 run_rm --cap-add MKNOD sh -c 'mknod /dev/memory c 1 1; head -c 1 /dev/memory 2>&1; mknod /dev/z c 1 5; head -c 1 /dev/z | wc -c'
+	out_has "/dev/memory: Operation not permitted"
+	out_has '^1$'
+	expect 0 run_rm --device /dev/mem:/dev/memory:r sh -c 'head -c 1 /dev/memory | wc -c'
+	same "$(cat "$OUT")" 1
+	end_all
+}
+
+# With version 2 alone nobody writes to cgroup.procs of the payload: the process begins there.
+test_the_process_is_born_in_its_cgroup() {
+	expect 0 run_rm --pids-limit 20 sh -c 'cat /proc/self/cgroup'
+	same "$(cat "$OUT")" '0::/'
+	# Where a controller of version 2 is missing in the parent, it is named.
+	mkdir "$CGROUPS/stor-none"
+	expect 125 run_rm --cgroup-parent stor-none/../x true
+	err_has "without \"..\""
+	rmdir "$CGROUPS/stor-none"
+}
+
+test_a_parent_with_processes_is_refused() {
+	mkdir "$CGROUPS/stor-full"
+	sleep 1000 &
+	echo $! >"$CGROUPS/stor-full/cgroup.procs"
+	expect 125 run_rm --cgroup-parent stor-full --memory 64M true
+	err_has 'hand the controller memory on in .*/stor-full/cgroup.subtree_control: Device or resource busy'
+	err_has 'hint: .*--cgroup-parent'
+	kill $!
+	wait 2>/dev/null || true
+	rmdir "$CGROUPS/stor-full"
+}
+
+test_no_process_is_between_the_leaves() {
+	local id
+	"$STOR" run --rm --memory 64M --backend ploop sleep 1000 &
+	wait_for is_running
+	id=$(our_id)
+	same "$(cat "$CGROUPS/stor-$id/cgroup.procs")" ''
+	[ -n "$(cat "$CGROUPS/stor-$id/payload/cgroup.procs")" ] || fail 'the payload is empty'
+	[ -n "$(cat "$CGROUPS/stor-$id/server/cgroup.procs")" ] || fail 'the server is not in its leaf'
+	same "$(cat "$CGROUPS/stor-$id/payload/memory.max")" 67108864
+	same "$(cat "$CGROUPS/stor-$id/server/memory.max")" 536870912
+	expect 0 run_stor stats --no-stream --format json "$id"
+	out_has '"some_avg10": [0-9]'
+	end_all
+}
+
+test_a_killed_stor_and_a_paused_payload() {
+	local id
+	"$STOR" run --rm --memory 64M sh -c 'trap "" TERM; while :; do sleep 1; done' &
+	wait_for is_running
+	id=$(our_id)
+	expect 0 run_stor pause "$id"
+	grep -q 'frozen 1' "$CGROUPS/stor-$id/payload/cgroup.events" || fail 'it is not frozen'
+	kill -KILL $!
+	wait 2>/dev/null || true
+	expect 0 run_stor gc
+	[ ! -e "$CGROUPS/stor-$id" ] || fail 'its cgroup is left'
+}
+
+run_tests "$@"
