@@ -16,6 +16,7 @@
 #include "core/cmd_run_limits.h"
 #include "core/container/config.h"
 #include "core/container/run.h"
+#include "core/container/seal.h"
 
 /* Setters for members that simply take the text, collect texts, or are switches. */
 #define SET_TEXT(member)                                                                           \
@@ -210,7 +211,8 @@ static int check_privileges(struct stor_err *err)
 static int run_configured(struct store *store, struct container_config *config,
                           struct stor_err *err)
 {
-	if (config_validate(config, err) < 0 || check_privileges(err) < 0)
+	if (config_validate(config, err) < 0 || check_privileges(err) < 0 ||
+	    seal_program(config, err) < 0)
 		return -1;
 	/* Nobody looks into stor while it holds descriptors of the host beside a container. */
 	prctl(PR_SET_DUMPABLE, 0);

@@ -51,6 +51,40 @@ test_the_runtime_cannot_be_overwritten() {
 	same "$(sha256sum "$STOR" "$B"/modules/internal/* "$B"/modules/backends/*)" "$before"
 }
 
+# Where somebody else can write, the command leads to stor only after stor has looked at it: then its
+# file is on a read-only mount. Whether the race was won shows when the attack runs.
+racing() {
+	local i flipper
+	rm -f folder/command folder/other
+	ln -s /bin/true folder/command
+	ln -s /proc/self/exe folder/other
+	timeout 60 "$TOOLS/flip" folder/command folder/other &
+	flipper=$!
+	for ((i = 0; i < 300; i++)); do
+		run_rm "$@" >out 2>err || true
+		! grep -q changed out || break
+		! grep -q 'Read-only file system' err || break
+	done
+	kill $flipper
+	wait $flipper || true
+	cat out err
+}
+test_a_swapped_command_does_not_reach_the_runtime() {
+	local before result
+	before=$(stat -c '%a %Z' "$STOR")
+	mkdir folder
+	with_root dir attack
+	echo 'chmod 711 /proc/self/fd/9 && echo changed' >"$STOR_STORE/volumes/root-dir/data/rootfs/attack"
+	cp -a "$STOR_STORE/volumes/root-dir/data/rootfs" tree
+	result=$(racing --root root-dir -v "$T/folder:/folder" /folder/command)
+	case $result in *'Read-only file system'*) ;; *) fail "by a bind: $result" ;; esac
+	mv folder tree/folder
+	ln -s tree/folder folder
+	result=$(racing --backend dir --root "$T/tree" /folder/command)
+	case $result in *'Read-only file system'*) ;; *) fail "in a shared root: $result" ;; esac
+	same "$(stat -c '%a %Z' "$STOR")" "$before"
+}
+
 # An image that carries the node of the disk that the host's / lies on, and a harmless one.
 nodes() {
 	local device
