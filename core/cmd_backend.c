@@ -13,6 +13,7 @@
 #include "core/base/json.h"
 #include "core/base/table.h"
 #include "core/cmd_backend.h"
+#include "core/cmd_listing.h"
 #include "core/cmd_options.h"
 #include "core/module.h"
 
@@ -192,11 +193,7 @@ static int run_ls(struct store *store, int argc, char **argv, struct stor_err *e
 			list_row(&table, names.items[i], b, &why);
 	}
 	json_close_array(&json);
-	if (options.is_json)
-		json_print(&json);
-	else
-		table_print(&table);
-	return 0;
+	return listing_print(options.is_json, false, &table, &json);
 }
 
 /* --- info ---------------------------------------------------------------------------------- */

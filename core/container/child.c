@@ -182,5 +182,7 @@ int child_main(void *arg)
 	unblock_signals();
 	if (child_seccomp(child) == 0)
 		child_exec(child);
-	_exit(125);
+	/* Under a filter of the user's own that allows no exit, the trap is one. */
+	syscall(SYS_exit_group, 125);
+	__builtin_trap();
 }

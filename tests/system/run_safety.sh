@@ -9,10 +9,14 @@ out_is() { same "$(cat "$OUT")" "$1"; }
 # with_root BACKEND COMMAND…: makes the volume root-BACKEND of busybox, and runs the command in its
 # root directory on the host.
 with_root() {
+	expect 0 run_stor volume create --backend "$1" --image busybox "root-$1"
+	with_root_again "$@"
+}
+# The same with the volume that is there.
+with_root_again() {
 	local backend=$1
 	shift
 	mkdir -p mounted
-	expect 0 run_stor volume create --backend "$backend" --image busybox "root-$backend"
 	expect 0 run_stor volume mount "root-$backend" mounted
 	(cd mounted && "$@")
 	expect 0 run_stor volume umount "root-$backend"
@@ -166,6 +170,36 @@ test_masked_and_read_only() {
 			(echo 1 >/proc/sys/kernel/panic) 2>/dev/null && echo "written"; true'
 		out_is ''
 	done
+}
+
+# Where /proc and /sys go is no link of the root's, nor a file.
+link_of() { rm -rf "$1" && ln -s /etc "$1"; }
+file_as() { rm -rf "$1" && touch "$1"; }
+test_system_folders_are_folders() {
+	local b folder
+	for b in dir loop; do
+		with_root $b true
+		for folder in proc sys dev; do
+			with_root_again $b link_of $folder
+			expect 125 run_rm --root root-$b true
+			err_has "/?$folder"
+			with_root_again $b file_as $folder
+			expect 125 run_rm --root root-$b true
+			err_has "/?$folder"
+			with_root_again $b rm $folder
+			expect 0 run_rm --root root-$b true
+		done
+	done
+}
+
+# The keys of whoever starts stor stay outside.
+test_keyring_is_the_containers_own() {
+	local own
+	own=$("$TOOLS/calls" keyring)
+	[[ $own == 'keyring: '[1-9]* ]] || skip 'this kernel has no keyrings'
+	expect 0 run_rm -v "$TOOLS:/tools:ro" --security-opt seccomp=unconfined /tools/calls keyring
+	out_has '^keyring: [1-9]'
+	out_lacks "^$own\$"
 }
 
 # A directory whose owners are mapped, through the interface that backends have for it.

@@ -2,9 +2,11 @@
 /*
  * calls CALL…: makes system calls and prints "CALL: RESULT", a name of errno or "done", for each.
  * CALL is NUMBER (native), x32:NUMBER, or i386:NUMBER, which enters the kernel's 32-bit gate; each
- * with arguments that are all 0. Linked with no library, so that a container's root needs none.
+ * with arguments that are all 0. Or it is "keyring": the number of the session's. Linked with no
+ * library, so that a container's root needs none.
  */
 #include <linux/errno.h>
+#include <linux/keyctl.h>
 #include <sys/syscall.h>
 
 #define X32_BIT 0x40000000L
@@ -82,6 +84,19 @@ static long make(const char *word)
 	return rest ? call(parse(rest) | X32_BIT, 0, 0, 0) : call(parse(word), 0, 0, 0);
 }
 
+static void print_keyring(void)
+{
+	char text[24], *at = text + sizeof(text) - 1;
+	long number = call(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0);
+
+	*at = 0;
+	do
+		*--at = (char)('0' + number % 10);
+	while (number > 0 && (number /= 10));
+	print(number < 0 ? "none" : at);
+	print("\n");
+}
+
 __attribute__((used)) static void run(long *stack)
 {
 	char **argv = (char **)(stack + 1);
@@ -89,7 +104,10 @@ __attribute__((used)) static void run(long *stack)
 	for (long i = 1; i < stack[0]; i++) {
 		print(argv[i]);
 		print(": ");
-		print(name_of(make(argv[i])));
+		if (skip(argv[i], "keyring"))
+			print_keyring();
+		else
+			print(name_of(make(argv[i])));
 	}
 	call(SYS_exit_group, 0, 0, 0);
 }
