@@ -29,7 +29,7 @@ installed-page = $(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 to-install = $(MODULES) $(filter $(B)/modules/%,$(PROGRAMS))
 installed-files = $(BINDIR)/stor $(foreach m,$(to-install),$(call installed-module,$(m))) \
 	$(foreach p,$(pages),$(call installed-page,$(p))) \
-	$(COMPLETIONDIR)/stor $(DOCDIR)/LICENSE $(DOCDIR)/architecture.md
+	$(COMPLETIONDIR)/stor $(UNITDIR)/stor.slice $(DOCDIR)/LICENSE $(DOCDIR)/architecture.md
 sdk-has = $(if $(shell grep -l '^$(1):' plugins/rules.mk),$(1))
 INSTALL ?= install
 
@@ -38,6 +38,7 @@ install: all $(call sdk-has,install-sdk)
 	$(foreach m,$(to-install),$(INSTALL) -D -m 755 $(m) $(DESTDIR)$(call installed-module,$(m)) &&) true
 	$(foreach p,$(pages),$(INSTALL) -D -m 644 $(p) $(DESTDIR)$(call installed-page,$(p)) &&) true
 	$(INSTALL) -D -m 644 docs/completion.bash $(DESTDIR)$(COMPLETIONDIR)/stor
+	$(INSTALL) -D -m 644 docs/stor.slice $(DESTDIR)$(UNITDIR)/stor.slice
 	$(INSTALL) -D -m 644 LICENSE $(DESTDIR)$(DOCDIR)/LICENSE
 	$(INSTALL) -D -m 644 docs/architecture.md $(DESTDIR)$(DOCDIR)/architecture.md
 

@@ -33,7 +33,7 @@ kernel_things() {
 }
 store_things() {
 	local dir
-	find "$STOR_STORE/tmp" "$STOR_STORE/containers" "$STOR_STORE/names" "$STOR_STATE"/{live,users,lower,upper,root} \
+	find "$STOR_STORE/tmp" "$STOR_STORE/containers" "$STOR_STORE/names" "$STOR_STATE"/{live,users,cgroups,lower,upper,root} \
 		-mindepth 1 2>/dev/null
 	for dir in "$STOR_STORE"/golden/*/ "$STOR_STORE"/volumes/*/; do
 		[ ! -d "$dir" ] || [ -s "${dir}record" ] || echo "half made: $dir"
@@ -112,8 +112,8 @@ data_of() {
 # first_run BACKEND: a run that makes everything, and takes it away again.
 first_run() {
 	before_is_nothing
-	learn_steps --rm --backend "$1" --mount "$(data_of "$1")"
-	run_killed_at_each --rm --backend "$1" --mount "$(data_of "$1")"
+	learn_steps --rm --pids-limit 100 --backend "$1" --mount "$(data_of "$1")"
+	run_killed_at_each --rm --pids-limit 100 --backend "$1" --mount "$(data_of "$1")"
 }
 
 # later_runs BACKEND: the other ways through a run.
@@ -160,7 +160,7 @@ test_every_step_is_reached() {
 	kill_build
 	for b in dir loop; do
 		rm -rf "$STOR_STORE" "$STOR_STATE"
-		expect 0 env STOR_KILL_LIST="$T/points" "$KILL/stor" run --rm --name n --backend $b \
+		expect 0 env STOR_KILL_LIST="$T/points" "$KILL/stor" run --rm --name n --pids-limit 99 --backend $b \
 			--mount "type=volume,src=data,dst=/data,backend=$b" true
 		expect 0 env STOR_KILL_LIST="$T/points" "$KILL/stor" run --rm --backend $b \
 			-o clone=copy true
