@@ -96,9 +96,13 @@ define-internal = $(call define-module,internal/$(1).so,$(2),base.a,$(3))
 # $(call define-cgroup,name,sources): a cgroup module, loaded by the run or command that needs one.
 define-cgroup = $(call define-module,cgroup/$(1).so,$(2),base.a,)
 
+# $(call define-net,name,sources,pkg-config names): a network module, loaded by the run that asks for
+# such a network.
+define-net = $(call define-module,net/$(1).so,$(2),base.a,$(3))
+
 include core/rules.mk backends/common/rules.mk
 include $(sort $(filter-out backends/common/rules.mk,$(wildcard backends/*/rules.mk)))
-include $(sort $(wildcard modules/*/rules.mk cgroup/rules.mk))
+include $(sort $(wildcard modules/*/rules.mk cgroup/rules.mk net/*/rules.mk))
 include plugins/rules.mk docs/rules.mk tests/rules.mk
 
 all: $(B)/stor $(PROGRAMS) $(MODULES)

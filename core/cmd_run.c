@@ -59,6 +59,11 @@
 	{                                                                                          \
 		return parse(target, value, err);                                                  \
 	}
+#define SET_NET(name, parse)                                                                       \
+	static int set_##name(void *target, const char *value, struct stor_err *err)               \
+	{                                                                                          \
+		return parse(&((struct container_config *)target)->net, value, err);               \
+	}
 
 SET_TEXT(name)
 SET_TEXT(image)
@@ -88,28 +93,12 @@ SET_PARSED(ulimit, config_add_ulimit)
 SET_PARSED(env, config_add_env)
 SET_PARSED(env_file, config_add_env_file)
 SET_PARSED(security, config_add_security)
-
-static int refuse_net(const char *value, struct stor_err *err)
-{
-	err_fail(err, STOR_UNSUPPORTED, 0, "--net %s is not supported yet", value);
-	err_hint(err, "--net none has a loopback alone, --net host is the host's network");
-	return -1;
-}
-
-static int set_net(void *target, const char *value, struct stor_err *err)
-{
-	struct container_config *config = target;
-
-	if (!strcmp(value, "none"))
-		config->net = CONFIG_NET_NONE;
-	else if (!strcmp(value, "host"))
-		config->net = CONFIG_NET_HOST;
-	else if (str_starts(value, "veth"))
-		return refuse_net(value, err);
-	else
-		return opts_fail_value("--net", value, "none or host", err);
-	return 0;
-}
+SET_NET(net, config_add_net)
+SET_NET(publish, config_add_publish)
+SET_NET(ip, config_add_ip)
+SET_NET(dns, config_add_dns)
+SET_NET(dns_search, config_add_dns_search)
+SET_NET(host, config_add_host)
 
 static int refuse_userns(void *target, const char *value, struct stor_err *err)
 {
@@ -118,6 +107,7 @@ static int refuse_userns(void *target, const char *value, struct stor_err *err)
 }
 
 static const struct opt options[] = {
+	{ 0, "add-host", "NAME:ADDRESS", "Name an address inside", set_host },
 	{ 0, "backend", "NAME", "Storage of the root (STOR_BACKEND; dir)", set_backend },
 	{ 0, "blkio-weight", "NUMBER", "As --io-weight, from 10 to 1000", run_blkio_weight },
 	{ 0, "cap-add", "CAP", "Give a capability, or ALL", set_cap_add },
@@ -136,6 +126,8 @@ static const struct opt options[] = {
 	{ 0, "device-read-iops", "DEVICE:NUMBER", "Limit reads a second", run_read_iops },
 	{ 0, "device-write-bps", "DEVICE:SIZE", "Limit bytes written a second", run_write_bps },
 	{ 0, "device-write-iops", "DEVICE:NUMBER", "Limit writes a second", run_write_iops },
+	{ 0, "dns", "ADDRESS", "Resolver inside; those of the host", set_dns },
+	{ 0, "dns-search", "DOMAIN", "Domain that short names are looked for in", set_dns_search },
 	{ 0, "entrypoint", "COMMAND", "Run this, with the operands as arguments", set_entrypoint },
 	{ 'e', "env", "KEY[=VALUE]", "Set a variable, or pass stor's own on", set_env },
 	{ 0, "env-file", "FILE", "Set variables from a file of such lines", set_env_file },
@@ -147,6 +139,7 @@ static const struct opt options[] = {
 	{ 0, "init", NULL, "Reap orphans: stor-init is process 1", set_init },
 	{ 'i', "interactive", NULL, "Give the command stor's standard input", set_interactive },
 	{ 0, "io-weight", "NUMBER", "Share of busy disks, from 1 to 10000", run_io_weight },
+	{ 0, "ip", "ADDRESS", "Address on the first bridge; a free one", set_ip },
 	{ 0, "label", "KEY[=VALUE]", "Note with the container", set_labels },
 	{ 'm', "memory", "SIZE", "Limit memory", run_memory },
 	{ 0, "memory-reservation", "SIZE", "Memory that is not taken from it under pressure",
@@ -155,9 +148,12 @@ static const struct opt options[] = {
 	  run_memory_swap },
 	{ 0, "mount", "KEY=VALUE,...", "Mount a bind, tmpfs or stor volume", set_mount },
 	{ 0, "name", "NAME", "Name of the container; its id", set_name },
-	{ 0, "net", "MODE", "Network: none or host; none", set_net },
+	{ 0, "net", "MODE", "none, host, veth, bridge[=NAME], container:NAME or ns:PATH; none",
+	  set_net },
 	{ 'o', "option", "KEY=VALUE", "Parameter of the backend", set_params },
 	{ 0, "pids-limit", "NUMBER", "Limit processes and threads; -1: unlimited", run_pids_limit },
+	{ 'p', "publish", "[IP:]HOST:GUEST[/PROTO]", "Lead a port of the host inside",
+	  set_publish },
 	{ 0, "read-only", NULL, "Mount the root read-only", set_read_only },
 	{ 0, "rm", NULL, "Remove the container and its volume when it ends", set_remove },
 	{ 0, "root", "VOLUME|PATH", "Run on this volume itself", set_root },

@@ -3,15 +3,11 @@
 #include "core/cmd_run.h"
 
 #define IN_BACKGROUND "stor runs in the foreground; a shell puts it behind: stor run ... &"
-#define IN_NETWORK "there are --net none, a loopback alone, and --net host, the host's network"
 #define BY_SIGNAL "stor passes on the signals that it gets: kill -TERM its process"
 
 const struct opt_later run_later[] = {
 	{ 'd', "detach", IN_BACKGROUND },
-	{ 0, "dns", IN_NETWORK },
-	{ 0, "ip", IN_NETWORK },
-	{ 'p', "publish", IN_NETWORK },
-	{ 'P', "publish-all", IN_NETWORK },
+	{ 'P', "publish-all", "images carry no list of ports; --publish names them" },
 	{ 'q', "quiet", "run prints nothing of its own but errors; it fetches no images" },
 	{ 0, "stop-signal", BY_SIGNAL },
 	{ 0, "stop-timeout", BY_SIGNAL },

@@ -25,7 +25,7 @@ void *module_open(const char *file, struct stor_err *err);
  * whose type the caller knows, in a struct that starts with the stor version as a string (an exact
  * match is required). NULL with err filled (STOR_UNSUPPORTED, naming the missing library and the
  * package's remedy, when dlopen fails for that). Kinds: "internal", parts of core that need a
- * library; "cgroup" (core/cgroup/module.h).
+ * library; "cgroup" (core/cgroup/module.h); "net" (core/net/module.h).
  */
 const void *module_load(const char *kind, const char *name, struct stor_err *err);
 

@@ -17,6 +17,7 @@
 #include "core/cgroup/cgroup.h"
 #include "core/container_store.h"
 #include "core/golden.h"
+#include "core/net/clean.h"
 #include "core/store.h"
 #include "core/volume_users.h"
 
@@ -243,6 +244,14 @@ static void sweep_users(struct sweep *sweep)
 	}
 }
 
+static void sweep_networks(struct sweep *sweep)
+{
+	struct stor_err failure = STOR_ERR_INIT;
+
+	if (net_sweep(sweep->store, sweep->opts, &failure) < 0)
+		keep_failure(sweep, &failure);
+}
+
 int store_collect(struct store *store, const struct sweep_opts *opts, struct stor_err *err)
 {
 	struct stor_err last = STOR_ERR_INIT;
@@ -256,6 +265,7 @@ int store_collect(struct store *store, const struct sweep_opts *opts, struct sto
 	sweep_live(&sweep);
 	sweep_temp(&sweep);
 	sweep_users(&sweep);
+	sweep_networks(&sweep);
 	if (opts->is_thorough || store->is_state_new) {
 		sweep_containers(&sweep);
 		sweep_names(&sweep);

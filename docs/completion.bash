@@ -34,8 +34,10 @@ _stor_value() {
 	case $1 in
 	--backend) _stor_names "$stor" backend ls ;;
 	--image) _stor_names "$stor" image ls ;;
-	--net) printf '%s\n' none host ;;
 	--cgroup-ns) printf '%s\n' private host ;;
+	--net)
+		printf '%s\n' none host veth bridge
+		_stor_names "$stor" ps | sed 's/^/container:/' ;;
 	*) return 1 ;;
 	esac
 }

@@ -45,6 +45,7 @@ void config_free(struct container_config *config)
 	free(config->hostname);
 	free(config->seccomp);
 	cgroup_asked_free(&config->cgroup);
+	config_net_free(&config->net);
 	strv_free(&config->labels);
 	strv_free(&config->params);
 	strv_free(&config->args);

@@ -14,11 +14,7 @@
 #include "core/base/record.h"
 #include "core/base/str.h"
 #include "core/cgroup/limits.h"
-
-enum config_net {
-	CONFIG_NET_NONE, /* a network namespace of its own with nothing but lo */
-	CONFIG_NET_HOST, /* the host's */
-};
+#include "core/container/config_net.h"
 
 enum config_mount_type { CONFIG_MOUNT_BIND, CONFIG_MOUNT_TMPFS, CONFIG_MOUNT_VOLUME };
 
@@ -62,7 +58,7 @@ struct container_config {
 	struct config_mount *mounts;
 	size_t mount_count;
 	uint64_t shm_size_bytes;
-	enum config_net net;
+	struct config_net net;
 
 	/* Limits and privileges. */
 	struct config_ulimit *ulimits;

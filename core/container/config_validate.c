@@ -85,7 +85,8 @@ int config_validate(struct container_config *config, struct stor_err *err)
 	if (check_names(config, err) < 0 || check_labels(config, err) < 0 ||
 	    check_root(config, err) < 0 || check_mounts(config, err) < 0)
 		return -1;
-	if (cgroup_asked_check(&config->cgroup, err) < 0)
+	if (cgroup_asked_check(&config->cgroup, err) < 0 ||
+	    config_net_validate(&config->net, err) < 0)
 		return -1;
 	if (caps_resolve(&config->cap_add, &config->cap_drop, &config->caps, err) < 0)
 		return -1;

@@ -130,7 +130,9 @@ static void plan_log(const struct plan *plan, const struct root *root)
 	          root->is_overlay ? ", below a volume of the container's own" : "",
 	          config->read_only ? ", read-only" : "");
 	log_debug("plan: host name %s, network %s", plan->hostname,
-	          config->net == CONFIG_NET_HOST ? "of the host" : "none");
+	          config->net.mode == CONFIG_NET_HOST   ? "of the host"
+	          : config->net.mode == CONFIG_NET_NONE ? "none"
+	                                                : "made or joined");
 	for (int cap = 0; caps_name(cap); cap++)
 		if (config->caps & CAPS_BIT(cap))
 			log_debug("plan: capability %s", caps_name(cap));
@@ -142,8 +144,8 @@ static void plan_log(const struct plan *plan, const struct root *root)
 }
 
 int plan_make(struct plan *plan, struct store *store, const struct container_config *config,
-              struct root *root, struct plan_volumes *volumes, const char *hostname,
-              struct stor_err *err)
+              struct root *root, struct plan_volumes *volumes, const struct container_net *net,
+              const char *hostname, struct stor_err *err)
 {
 	plan->config = config;
 	plan->state_path = store->state_path;
@@ -158,7 +160,7 @@ int plan_make(struct plan *plan, struct store *store, const struct container_con
 	    plan_paths(plan, err) < 0 ||
 	    seccomp_select(config->seccomp, config->caps, &plan->seccomp, &plan->owned_filter,
 	                   err) < 0 ||
-	    plan_stdio(plan, err) < 0 || plan_make_mounts(plan, volumes, err) < 0)
+	    plan_stdio(plan, err) < 0 || plan_make_mounts(plan, volumes, net, err) < 0)
 		return -1;
 	plan->keeps_mounts = plan_may_unmount_later(plan, root);
 	/* The parent gets hold of the mounts through a table of descriptors that both have. */

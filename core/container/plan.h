@@ -12,6 +12,7 @@
 
 #include "core/container/cgroup.h"
 #include "core/container/config.h"
+#include "core/container/net.h"
 #include "core/container/users.h"
 #include "core/store.h"
 #include "core/volume.h"
@@ -76,7 +77,8 @@ struct plan_volumes {
 };
 
 /* plan_mounts.c: open everything that the configuration mounts, detached. */
-int plan_make_mounts(struct plan *plan, struct plan_volumes *volumes, struct stor_err *err);
+int plan_make_mounts(struct plan *plan, struct plan_volumes *volumes,
+                     const struct container_net *net, struct stor_err *err);
 
 /* Attach the volumes that the configuration's mounts name, making those that do not exist yet. */
 int plan_open_volumes(struct store *store, const struct container_config *config,
@@ -87,8 +89,8 @@ int plan_release_volumes(struct plan_volumes *volumes, struct stor_err *err);
 /* Fill an empty plan (PLAN_INIT). hostname: used when the configuration has none. All arguments
  * outlive the plan. */
 int plan_make(struct plan *plan, struct store *store, const struct container_config *config,
-              struct root *root, struct plan_volumes *volumes, const char *hostname,
-              struct stor_err *err);
+              struct root *root, struct plan_volumes *volumes, const struct container_net *net,
+              const char *hostname, struct stor_err *err);
 void plan_free(struct plan *plan);
 #define cleanup_plan __attribute__((cleanup(plan_free)))
 

@@ -172,36 +172,35 @@ static void sort_by_depth(struct plan_mount *mounts, size_t count)
 	}
 }
 
-/* A container on the host's network resolves names as the host does, where its image has a place
- * for that and the user mounts nothing there. */
-static int add_resolver(struct plan *plan, struct stor_err *err)
+/* A file of the network's, where the image has a place for it and the user mounts nothing there. */
+static int add_net_file(struct plan *plan, const char *source, const char *target,
+                        struct stor_err *err)
 {
-	static const struct config_mount resolver = {
-		.type = CONFIG_MOUNT_BIND,
-		.source = (char *)(uintptr_t) "/etc/resolv.conf",
-		.target = (char *)(uintptr_t) "/etc/resolv.conf",
-		.read_only = true,
-	};
+	const struct config_mount file = { .type = CONFIG_MOUNT_BIND,
+		                           .source = (char *)(uintptr_t)source,
+		                           .target = (char *)(uintptr_t)target,
+		                           .read_only = true };
 	struct plan_mount *m = &plan->mounts[plan->mount_count];
 	const struct container_config *config = plan->config;
 
-	if (config->net != CONFIG_NET_HOST || access(resolver.source, F_OK) < 0)
+	if (!source)
 		return 0;
 	for (size_t i = 0; i < config->mount_count; i++)
-		if (!strcmp(config->mounts[i].target, resolver.target))
+		if (!strcmp(config->mounts[i].target, target))
 			return 0;
-	m->target = resolver.target;
+	m->target = target;
 	m->is_optional = true;
 	m->fd = -1;
 	plan->mount_count++;
-	return open_bind(m, &resolver, err);
+	return open_bind(m, &file, err);
 }
 
-int plan_make_mounts(struct plan *plan, struct plan_volumes *volumes, struct stor_err *err)
+int plan_make_mounts(struct plan *plan, struct plan_volumes *volumes,
+                     const struct container_net *net, struct stor_err *err)
 {
 	const struct container_config *config = plan->config;
 
-	plan->mounts = xcalloc(config->mount_count + 1, sizeof(*plan->mounts));
+	plan->mounts = xcalloc(config->mount_count + 2, sizeof(*plan->mounts));
 	for (size_t i = 0; i < config->mount_count; i++) {
 		const struct config_mount *m = &config->mounts[i];
 		struct plan_mount *out = &plan->mounts[i];
@@ -222,7 +221,8 @@ int plan_make_mounts(struct plan *plan, struct plan_volumes *volumes, struct sto
 		log_debug("plan: mount %s on %s%s", m->source ? m->source : "tmpfs", m->target,
 		          m->read_only ? ", read-only" : "");
 	}
-	if (add_resolver(plan, err) < 0)
+	if (add_net_file(plan, net->resolv, "/etc/resolv.conf", err) < 0 ||
+	    add_net_file(plan, net->hosts, "/etc/hosts", err) < 0)
 		return -1;
 	sort_by_depth(plan->mounts, plan->mount_count);
 	return 0;

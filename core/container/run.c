@@ -3,6 +3,7 @@
 #include "core/container/run.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <stor/kill_point.h>
 #include <stor/util.h>
@@ -27,9 +28,11 @@ struct run {
 	struct image image; /* what the root is made of; held until it is made */
 	struct root root;
 	struct plan_volumes volumes;
-	struct netns net;
+	struct netns netns; /* made beforehand, unless it is the host's or another's */
 	struct process process;
 	struct cgroup cgroup;
+	struct container_net net;
+	char *names;      /* for hosts files */
 	struct undo undo; /* what goes again when the start fails */
 };
 
@@ -58,6 +61,15 @@ static void undo_volumes(void *arg)
 	struct stor_err err = STOR_ERR_INIT;
 
 	if (plan_release_volumes(&run->volumes, &err) < 0)
+		log_warn("%s", err.text);
+}
+
+static void undo_net(void *arg)
+{
+	struct run *run = arg;
+	struct stor_err err = STOR_ERR_INIT;
+
+	if (container_net_end(&run->net, &err) < 0)
 		log_warn("%s", err.text);
 }
 
@@ -93,6 +105,20 @@ static void describe(struct run *run)
 		record_add(&run->record, "label", config->labels.items[i]);
 }
 
+/* Id, name and host name, each once. */
+static char *net_names(const struct run *run)
+{
+	const struct container_config *config = run->config;
+	const char *name = config->name ? config->name : run->id;
+	const char *host = config->hostname ? config->hostname : run->id;
+	bool has_name = strcmp(name, run->id) != 0;
+	bool has_host = strcmp(host, run->id) != 0 && strcmp(host, name) != 0 &&
+	                strcmp(host, "localhost") != 0;
+
+	return xasprintf("%s%s%s%s%s", run->id, has_name ? " " : "", has_name ? name : "",
+	                 has_host ? " " : "", has_host ? host : "");
+}
+
 static int make_container(struct run *run, struct stor_err *err)
 {
 	const struct container_config *config = run->config;
@@ -119,6 +145,11 @@ static int make_container(struct run *run, struct stor_err *err)
 	undo_push(&run->undo, undo_volumes, run, NULL);
 	if (plan_open_volumes(run->store, config, &run->volumes, err) < 0)
 		return -1;
+	run->names = net_names(run);
+	undo_push(&run->undo, undo_net, run, NULL);
+	if (container_net_begin(&run->net, run->store, &config->net, run->id, run->names,
+	                        &run->netns, err) < 0)
+		return -1;
 	return container_make_cgroup(run->store, run->id, config, &run->root, &run->volumes,
 	                             &run->cgroup, err);
 }
@@ -134,6 +165,7 @@ static void note_running(struct run *run)
 
 	record_set_u64(&changes, "pid", (uint64_t)pid);
 	record_set_u64(&changes, "start-time", proc_start_time(pid));
+	container_net_describe(&run->net, &changes);
 	record_set(&changes, "status", "running");
 	if (container_note(run->store, run->id, &run->record, &changes, &err) < 0)
 		log_warn("%s", err.text);
@@ -147,18 +179,19 @@ static void note_running(struct run *run)
  * still there go last: nothing that stands below them has to be synced any more. */
 static int finish(struct run *run, int status, struct stor_err *err)
 {
-	struct stor_err errs[3] = { STOR_ERR_INIT, STOR_ERR_INIT, STOR_ERR_INIT };
+	struct stor_err errs[4] = { STOR_ERR_INIT, STOR_ERR_INIT, STOR_ERR_INIT, STOR_ERR_INIT };
 	bool remove = run->config->remove;
 
 	undo_commit(&run->undo);
 	kill_point("ended");
 	plan_release_volumes(&run->volumes, &errs[0]);
 	root_release(&run->root, remove, &errs[1]);
+	container_net_end(&run->net, &errs[3]);
 	kill_point("released");
 	container_end(run->store, run->id, &run->record, status, remove, &errs[2]);
 	kill_point("finished");
 	later_close(&run->process.mounts_fd);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		if (errs[i].status == STOR_OK)
 			continue;
 		*err = errs[i];
@@ -169,13 +202,14 @@ static int finish(struct run *run, int status, struct stor_err *err)
 
 static int plan_net(struct run *run, struct plan *plan, struct stor_err *err)
 {
-	if (run->config->net == CONFIG_NET_HOST)
+	plan->net_fd = run->net.ns_fd;
+	if (run->config->net.mode != CONFIG_NET_NONE)
 		return 0;
-	if (netns_take_over(&run->net)) {
+	if (netns_take_over(&run->netns)) {
 		plan->clone_flags |= CLONE_NEWNET;
 		return 0;
 	}
-	plan->net_fd = netns_finish(&run->net, err);
+	plan->net_fd = netns_finish(&run->netns, err);
 	return plan->net_fd < 0 ? -1 : 0;
 }
 
@@ -184,7 +218,8 @@ static int run_planned(struct run *run, struct stor_err *err)
 	cleanup_plan struct plan plan = PLAN_INIT;
 	int status;
 
-	if (plan_make(&plan, run->store, run->config, &run->root, &run->volumes, run->id, err) < 0)
+	if (plan_make(&plan, run->store, run->config, &run->root, &run->volumes, &run->net, run->id,
+	              err) < 0)
 		return STATUS_FAILED;
 	if (plan_net(run, &plan, err) < 0 || plan_use_cgroup(&plan, &run->cgroup, err) < 0)
 		return STATUS_FAILED;
@@ -195,7 +230,8 @@ static int run_planned(struct run *run, struct stor_err *err)
 	/* The container must not be kept by what only the start needed. */
 	plan_free(&plan);
 	plan = (struct plan)PLAN_INIT;
-	netns_free(&run->net);
+	container_net_started(&run->net);
+	netns_free(&run->netns);
 	note_running(run);
 	status = monitor_wait(&run->process, run->config, err);
 	if (status >= 0)
@@ -204,20 +240,26 @@ static int run_planned(struct run *run, struct stor_err *err)
 	return STATUS_FAILED;
 }
 
+static bool has_own_namespace(const struct container_config *config)
+{
+	return config->net.mode == CONFIG_NET_NONE || config->net.mode == CONFIG_NET_OWN;
+}
+
 int container_run(struct store *store, struct container_config *config, struct stor_err *err)
 {
 	struct run run = { .store = store,
 		           .config = config,
 		           .image = IMAGE_INIT,
-		           .net = NETNS_INIT,
+		           .netns = NETNS_INIT,
 		           .process = PROCESS_INIT,
 		           .cgroup = CGROUP_INIT,
+		           .net = CONTAINER_NET_INIT,
 		           .undo = UNDO_INIT };
 	int status = STATUS_FAILED;
 	sigset_t old;
 
 	monitor_prepare(&old);
-	if ((config->net != CONFIG_NET_NONE || netns_begin(&run.net, err) == 0) &&
+	if ((!has_own_namespace(config) || netns_begin(&run.netns, err) == 0) &&
 	    apply_image(&run, err) == 0) {
 		describe(&run);
 		if (make_container(&run, err) == 0)
@@ -225,9 +267,10 @@ int container_run(struct store *store, struct container_config *config, struct s
 	}
 	cgroup_close(&run.cgroup);
 	undo_unwind(&run.undo);
-	netns_free(&run.net);
+	netns_free(&run.netns);
 	image_close(&run.image);
 	record_free(&run.record);
+	free(run.names);
 	free(run.id);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return status;

@@ -4,7 +4,8 @@
  * mount, ipc, uts, cgroup and net namespaces with ROOT as its root and a fresh /proc, and nothing
  * else. ROOT is a directory; or a file with ext4 in it, which is given to a loop device and mounted
  * detached; or BASE:UPPER, two such files, of which the first is mounted read-only below a copy of
- * the second, made for this start, as an overlay.
+ * the second, made for this start, as an overlay. With --veth before ROOT, the network has a pair
+ * of interfaces to where it was started.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "tests/bench/raw_attach.h"
+#include "tests/bench/raw_veth.h"
 
 /* glibc's <sys/mount.h> and <linux/mount.h> cannot both be included. */
 extern int mount(const char *source, const char *target, const char *type, unsigned long flags,
@@ -135,17 +137,24 @@ static void run_inside(const struct root *root, char **argv)
 int main(int argc, char **argv)
 {
 	struct clone_args args = { .exit_signal = SIGCHLD };
+	bool has_veth = argc > 1 && !strcmp(argv[1], "--veth");
 	struct root root;
 	int status;
 	pid_t pid;
 
+	argc -= has_veth;
+	argv += has_veth;
 	if (argc < 3) {
-		fprintf(stderr, "usage: floor ROOT COMMAND [ARG...]\n");
+		fprintf(stderr, "usage: floor [--veth] ROOT COMMAND [ARG...]\n");
 		return 2;
 	}
 	root = open_root(argv[1]);
 	args.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
-	             CLONE_NEWNET | CLONE_VFORK;
+	             CLONE_VFORK;
+	if (has_veth)
+		raw_veth();
+	else
+		args.flags |= CLONE_NEWNET;
 	pid = (pid_t)check("clone3", syscall(SYS_clone3, &args, sizeof(args)));
 	if (!pid)
 		run_inside(&root, argv + 2);

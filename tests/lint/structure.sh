@@ -38,6 +38,7 @@ test_modules_export_one_symbol() {
 		case $module in
 		*/backends/*) wanted=stor_backend_init ;;
 		*/modules/cgroup/*) wanted=stor_cgroup_$(basename "$module" .so) ;;
+		*/modules/net/*) wanted=stor_net_$(basename "$module" .so) ;;
 		*) wanted=stor_internal_$(basename "$module" .so | tr - _) ;;
 		esac
 		same "${module##*/}: $symbols" "${module##*/}: $wanted"
@@ -62,7 +63,7 @@ test_core_services_know_no_commands_and_containers() {
 
 test_core_includes_no_backend_and_no_library() {
 	includes_matching '["<](backends|common)/' core | none "includes of backends"
-	includes_matching '<(archive|json-c|seccomp|blkid|ext2fs|et|libnl)' core | none "includes of libraries"
+	includes_matching '<(archive|json-c|seccomp|blkid|ext2fs|et|netlink|nftables)' core | none "includes of libraries"
 }
 
 test_core_compares_no_backend_names() {

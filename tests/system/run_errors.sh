@@ -167,7 +167,6 @@ test_entrypoint_and_groups() {
 test_refused_options() {
 	refused 125 '/dev/null is no free place below /dev' ':/dev/NAME' run_rm --device /dev/null true
 	refused 125 'userns host is not supported yet' '' run_rm --userns host true
-	refused 125 'net veth is not supported yet' '' run_rm --net veth true
 	refused 125 'label=x: security labels are not supported yet' '' run_rm --security-opt label=x true
 	refused 125 'dir' 'size|backend' run_rm --backend dir --size 1G true
 }

@@ -9,7 +9,8 @@ TIME_LIMIT=900
 # shellcheck source=tests/kill.sh
 . "$TOP/tests/kill.sh"
 
-# Points that are no step of a run; tests/system/races.sh, image_kill.sh and volume.sh kill at most of them.
+# Points that are no step of a run; tests/system/races.sh, image_kill.sh and volume.sh kill at most of them,
+# and net_kill.sh at those of networks.
 NOT_OF_RUN='
 clone-folder clone-made resize-device umount-done mount-recorded mount-moved
 volume-unnamed volume-destroyed root-destroyed golden-unnamed image-removing
@@ -17,7 +18,8 @@ image-import-begin image-import-unpacked'
 
 points_of_source() {
 	grep -rhoE 'kill_point\((child, )?"[^"]+"' "$TOP"/core "$TOP"/backends/common \
-		"$TOP"/backends/dir "$TOP"/backends/loop --include='*.c' | cut -d'"' -f2 | sort -u
+		"$TOP"/backends/dir "$TOP"/backends/loop --include='*.c' | cut -d'"' -f2 | sort -u |
+		grep -v '^net-'
 }
 
 # A killed container's processes become children of this test's parent, a subreaper.
