@@ -23,6 +23,10 @@
 
 /* With a payload of 1 MiB each: what a loaded server holds at most. */
 #define SLOTS 56u
+#define PAYLOADS_BYTES ((size_t)SLOTS * EXPORT_PAYLOAD_BYTES)
+#define HUGE_BYTES (2u << 20)
+/* Requests from this size on spend much of their time on pages one by one. */
+#define LARGE_BYTES (256u << 10)
 #define BURST_MAX 16u
 #define FUSE_FILE 0 /* in the ring's table of files */
 
@@ -50,6 +54,8 @@ struct export
 	struct slot slots[SLOTS];
 	struct slot *free; /* the one used last first */
 	char *payloads, *rooms;
+	void *mapping; /* what the payloads lie in */
+	bool is_huge;
 	struct ring_op poll_op;
 	bool is_polling, is_gone;
 	unsigned burst;                 /* how many reads to queue at once */
@@ -124,10 +130,21 @@ void export_complete(struct export_request *request, int result)
 
 /* --- requests --- */
 
+/* Of memory that is touched from now on. Not from the start: a request of 4 KiB would cost 2 MiB.
+ */
+static void use_huge_pages(struct export *export, bool is_huge)
+{
+	export->is_huge = is_huge;
+	madvise(export->payloads, PAYLOADS_BYTES, is_huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
 static void submit(struct slot *slot, enum export_op op, uint64_t offset, uint64_t length)
 {
 	struct export_target *target = slot->export->target;
 
+	if ((op == EXPORT_READ || op == EXPORT_WRITE) && length >= LARGE_BYTES &&
+	    !slot->export->is_huge)
+		use_huge_pages(slot->export, true);
 	slot->request.op = op;
 	slot->request.data = slot->payload;
 	slot->request.offset = offset;
@@ -310,15 +327,15 @@ static struct export *export_new(struct ring *ring, struct export_target *target
 	if (!export)
 		return NULL;
 	export->rooms = calloc(SLOTS, room);
-	export->payloads = mmap(NULL, (size_t)SLOTS * EXPORT_PAYLOAD_BYTES, PROT_READ | PROT_WRITE,
-	                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (!export->rooms || export->payloads == MAP_FAILED) {
+	export->mapping = mmap(NULL, PAYLOADS_BYTES + HUGE_BYTES, PROT_READ | PROT_WRITE,
+	                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (!export->rooms || export->mapping == MAP_FAILED) {
 		free(export->rooms);
 		free(export);
 		return NULL;
 	}
-	/* Huge pages would cost 2 MiB for a request of 4 KiB. */
-	madvise(export->payloads, (size_t)SLOTS * EXPORT_PAYLOAD_BYTES, MADV_NOHUGEPAGE);
+	export->payloads = (char *)export->mapping + -(size_t) export->mapping % HUGE_BYTES;
+	use_huge_pages(export, false);
 	export->ring = ring;
 	export->target = target;
 	export->burst = 1;
@@ -353,9 +370,9 @@ struct export *export_start(struct ring *ring, int fuse_fd, struct export_target
 	return export;
 }
 
-bool export_is_idle(const struct export *export)
+unsigned export_depth(const struct export *export)
 {
-	return !export->busy;
+	return export->busy;
 }
 
 bool export_is_over(const struct export *export)
@@ -365,11 +382,10 @@ bool export_is_over(const struct export *export)
 
 void export_trim(struct export *export)
 {
-	size_t length = (size_t)SLOTS * EXPORT_PAYLOAD_BYTES;
-
 	/* Pages that are locked need the one, kernels before 5.18 the other. */
-	if (madvise(export->payloads, length, MADV_DONTNEED_LOCKED) < 0)
-		madvise(export->payloads, length, MADV_DONTNEED);
+	if (madvise(export->payloads, PAYLOADS_BYTES, MADV_DONTNEED_LOCKED) < 0)
+		madvise(export->payloads, PAYLOADS_BYTES, MADV_DONTNEED);
+	use_huge_pages(export, false);
 }
 
 /* Storing something behind the end, as the protocol has it, moves the end. */
@@ -393,7 +409,7 @@ void export_free(struct export *export)
 {
 	io_uring_unregister_files(&export->ring->uring);
 	close_fd(&export->fuse_fd);
-	munmap(export->payloads, (size_t)SLOTS * EXPORT_PAYLOAD_BYTES);
+	munmap(export->mapping, PAYLOADS_BYTES + HUGE_BYTES);
 	free(export->rooms);
 	free(export);
 }

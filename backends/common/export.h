@@ -70,8 +70,8 @@ void export_complete(struct export_request *request, int result);
 /* The connection is gone, and nothing is under way any more. */
 bool export_is_over(const struct export *export);
 
-/* Nothing is under way. */
-bool export_is_idle(const struct export *export);
+/* How many requests are under way. */
+unsigned export_depth(const struct export *export);
 
 /* Give the memory back that only load needs; for an idle export. */
 void export_trim(struct export *export);

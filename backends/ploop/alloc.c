@@ -179,6 +179,7 @@ int ploop_alloc_take(struct ploop_engine *engine, uint32_t *cluster)
 		if (r)
 			return r;
 		alloc->end = i + 1;
+		engine->ahead.appended++;
 	}
 	set_bit(alloc->used, i);
 	alloc->hint = i + 1;

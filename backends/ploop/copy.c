@@ -88,7 +88,15 @@ static void step_read(struct ploop_io *io, int result)
 		else
 			memset(at, 0, to - from);
 	}
-	io->op = ploop_is_zero(piece->buffer, piece->buffer_bytes) ? PLOOP_IO_ZERO : PLOOP_IO_WRITE;
+	if (ploop_is_zero(piece->buffer, piece->buffer_bytes)) {
+		if (piece->is_blank) {
+			step_written(io, 0);
+			return;
+		}
+		io->op = PLOOP_IO_ZERO;
+	} else {
+		io->op = PLOOP_IO_WRITE;
+	}
 	io->file = ploop_top(engine)->file;
 	io->data = piece->buffer;
 	io->length = piece->buffer_bytes;
@@ -126,6 +134,10 @@ void ploop_copy_start(struct ploop_piece *piece)
 	struct ploop_engine *engine = piece->request->engine;
 	struct ploop_io *io = &piece->io;
 
+	if (piece->source.level == PLOOP_LEVEL_NONE && piece->is_blank) {
+		zeroed(io, 0);
+		return;
+	}
 	if (piece->source.level == PLOOP_LEVEL_NONE && engine->cluster_bytes >= ZERO_RANGE_BYTES) {
 		io->op = PLOOP_IO_ZERO;
 		io->length = engine->cluster_bytes;

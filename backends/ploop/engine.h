@@ -32,13 +32,19 @@
 
 struct ploop_engine;
 
-enum ploop_io_op { PLOOP_IO_READ, PLOOP_IO_WRITE, PLOOP_IO_ZERO, PLOOP_IO_SYNC };
+enum ploop_io_op {
+	PLOOP_IO_READ,
+	PLOOP_IO_WRITE,
+	PLOOP_IO_ZERO,
+	PLOOP_IO_EXTEND, /* may be refused */
+	PLOOP_IO_SYNC
+};
 
 /* One I/O on an image file. */
 struct ploop_io {
 	enum ploop_io_op op;
 	struct ploop_file *file;
-	void *data;
+	void *data; /* of READ and WRITE */
 	uint64_t length, offset;
 	/* Called once, by any thread, without locks held; result is 0 or a negative errno value. */
 	void (*done)(struct ploop_io *io, int result);
@@ -62,6 +68,7 @@ enum ploop_request_op {
 	PLOOP_FLUSH,
 	PLOOP_DISCARD, /* the content no longer matters */
 	PLOOP_ZERO,    /* reads as zeros afterwards, without taking room where possible */
+	PLOOP_EXTEND,  /* the engine's own: see ahead.c */
 };
 
 struct ploop_piece;
@@ -102,6 +109,8 @@ struct ploop_open_params {
 	 * leaves is put right. Otherwise such an image is refused to a writer. */
 	bool recover;
 	struct ploop_executor *executor; /* NULL: ploop_executor_sync */
+	/* How far to extend a file that grows ahead of need, at most. Closing cuts it off. */
+	uint64_t ahead_bytes;
 #ifdef PLOOP_FAULTS
 	unsigned faults; /* PLOOP_FAULT_*: bugs put back on purpose, for tests of the tests */
 #endif

@@ -122,6 +122,11 @@ static int real_zero(struct ploop_file *file, uint64_t offset, uint64_t length)
 	return write_zeros(file, offset, length);
 }
 
+static int real_extend(struct ploop_file *file, uint64_t offset, uint64_t length)
+{
+	return fallocate(file->fd, 0, (off_t)offset, (off_t)length) ? -errno : 0;
+}
+
 /* A hole, or blocks never written: the kernel does not tell them apart here. */
 static int seal_hole(struct ploop_file *file, uint64_t start, uint64_t end, uint64_t granule)
 {
@@ -197,6 +202,7 @@ static const struct ploop_file_ops real_file_ops = {
 	.sync = real_sync,
 	.truncate = real_truncate,
 	.zero = real_zero,
+	.extend = real_extend,
 	.seal = real_seal,
 	.size = real_size,
 	.close = real_close,

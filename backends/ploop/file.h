@@ -25,6 +25,10 @@ struct ploop_file_ops {
 	int (*truncate)(struct ploop_file *file, uint64_t size);
 	/* The range reads as zeros, has its blocks, and lies within the file afterwards. */
 	int (*zero)(struct ploop_file *file, uint64_t offset, uint64_t length);
+	/* The range, which begins at the end of the file or before, has its blocks and lies within
+	 * the file afterwards; its content stays as it is. At once or not at all: the filesystem
+	 * may be unable to. */
+	int (*extend)(struct ploop_file *file, uint64_t offset, uint64_t length);
 	/* Make the range free of holes, and of blocks that were never written except where whole
 	 * granules of them are. Its content stays as it is. */
 	int (*seal)(struct ploop_file *file, uint64_t offset, uint64_t length, uint64_t granule);

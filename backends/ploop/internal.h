@@ -121,6 +121,7 @@ struct ploop_piece {
 	int result;
 	struct ploop_place source; /* COPY */
 	uint64_t done_bytes;       /* COPY: of the cluster */
+	bool is_blank;             /* COPY: the cluster reads as zeros already */
 	char *buffer;              /* COPY: one step */
 	uint64_t buffer_bytes;
 	struct ploop_piece *waiters; /* pieces that wait for this one */
@@ -151,6 +152,16 @@ void ploop_flush_start(struct ploop_request *request);
 void ploop_flush_kick(struct ploop_engine *engine);
 bool ploop_is_zero(const void *data, size_t length);
 
+/* --- room ahead --- */
+
+/* Extend the file if it is time to. Called without the lock. */
+void ploop_ahead_kick(struct ploop_engine *engine);
+void ploop_ahead_start(struct ploop_request *request);
+/* Does a cluster that was just taken read as zeros? old_end: alloc.end before that. */
+bool ploop_ahead_is_blank(struct ploop_engine *engine, uint32_t cluster, uint64_t old_end);
+/* Cut what is ahead off. The engine is stopped. */
+void ploop_ahead_drop(struct ploop_engine *engine);
+
 /* Submit through the engine's executor. */
 void ploop_io_start(struct ploop_engine *engine, struct ploop_io *io);
 
@@ -178,6 +189,14 @@ struct ploop_flush {
 	uint32_t count, next;
 };
 
+struct ploop_ahead {
+	uint64_t bytes;    /* the most */
+	uint64_t appended; /* clusters, since the engine was opened or the last refusal */
+	uint64_t end; /* clusters up to here are the file's; not used for those below alloc.end */
+	bool is_running;
+	struct ploop_io io;
+};
+
 struct ploop_engine {
 	struct blockdev dev;
 	pthread_mutex_t lock;
@@ -197,6 +216,7 @@ struct ploop_engine {
 	struct ploop_map map;
 	struct ploop_alloc alloc;
 	struct ploop_flush flush;
+	struct ploop_ahead ahead;
 	struct ploop_piece *allocating; /* NEW and COPY pieces under way */
 	uint64_t next_sequence;
 	struct ploop_request *oldest, *newest; /* in flight */

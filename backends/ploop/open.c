@@ -270,6 +270,7 @@ struct ploop_engine *ploop_engine_open(const struct ploop_open_params *params, s
 	}
 	pthread_mutex_init(&engine->lock, NULL);
 	pthread_cond_init(&engine->changed, NULL);
+	engine->ahead.bytes = params->writable ? params->ahead_bytes : 0;
 	engine->executor = params->executor ? params->executor : &ploop_executor_sync;
 #ifdef PLOOP_FAULTS
 	engine->faults = params->faults;

@@ -124,8 +124,12 @@ static int plan_new(struct ploop_plan *plan, struct ploop_request *request,
 	uint32_t guest = (uint32_t)(offset >> engine->cluster_shift), cluster;
 	bool is_whole = length == engine->cluster_bytes;
 	struct ploop_piece *piece = plan->last;
+	uint64_t old_end;
 	int r = ploop_map_prepare(engine, guest);
 
+	if (!r)
+		r = ploop_alloc_scan(engine);
+	old_end = engine->alloc.end;
 	if (!r)
 		r = ploop_alloc_take(engine, &cluster);
 	if (r)
@@ -143,6 +147,7 @@ static int plan_new(struct ploop_plan *plan, struct ploop_request *request,
 	}
 	piece->cluster = cluster;
 	piece->source = *place;
+	piece->is_blank = ploop_ahead_is_blank(engine, cluster, old_end);
 	piece->io.file = ploop_top(engine)->file;
 	piece->io.offset = (uint64_t)cluster << engine->cluster_shift;
 	allocating_add(engine, piece);
@@ -294,6 +299,7 @@ void ploop_piece_settle(struct ploop_piece *piece, int result)
 	}
 	ploop_request_put(request, result);
 	ploop_flush_kick(engine);
+	ploop_ahead_kick(engine);
 }
 
 static void new_done(struct ploop_io *io, int result)
@@ -324,6 +330,9 @@ static void start(struct ploop_request *request)
 	switch (request->op) {
 	case PLOOP_FLUSH:
 		ploop_flush_start(request);
+		return;
+	case PLOOP_EXTEND:
+		ploop_ahead_start(request);
 		return;
 	case PLOOP_DISCARD:
 		pthread_mutex_lock(&engine->lock);
@@ -413,6 +422,7 @@ void ploop_engine_stop(struct ploop_engine *engine)
 	while (engine->oldest)
 		pthread_cond_wait(&engine->changed, &engine->lock);
 	pthread_mutex_unlock(&engine->lock);
+	ploop_ahead_drop(engine);
 }
 
 void ploop_engine_release(struct ploop_engine *engine)

@@ -16,6 +16,8 @@
 #include "ploop/server_parts.h"
 
 #define START_TIMEOUT_MS 10000
+/* Of the host's disk, by which a file that grows may be longer than it need be. */
+#define AHEAD_BYTES (UINT64_C(64) << 20)
 
 static int open_engine(struct ploop_server *server, const struct ploop_server_params *params,
                        struct stor_err *err)
@@ -23,6 +25,7 @@ static int open_engine(struct ploop_server *server, const struct ploop_server_pa
 	struct ploop_open_params open = *params->open;
 
 	open.executor = &server->executor;
+	open.ahead_bytes = AHEAD_BYTES;
 	server->engine = ploop_engine_open(&open, err);
 	if (!server->engine) {
 		for (unsigned i = 0; i < open.count; i++)

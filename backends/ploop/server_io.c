@@ -39,6 +39,9 @@ static void start(struct server_io *sio)
 		io_uring_prep_fallocate(sqe, io->file->fd, FALLOC_FL_ZERO_RANGE, (off_t)io->offset,
 		                        (off_t)io->length);
 		break;
+	case PLOOP_IO_EXTEND:
+		io_uring_prep_fallocate(sqe, io->file->fd, 0, (off_t)io->offset, (off_t)io->length);
+		break;
 	case PLOOP_IO_SYNC:
 		io_uring_prep_fsync(sqe, io->file->fd, IORING_FSYNC_DATASYNC);
 		break;
@@ -66,7 +69,7 @@ static void completed(struct ring_op *op, int result)
 	}
 	/* What the file refuses as it is, its own functions can do: direct I/O from memory that is
 	 * not aligned, zeros on a filesystem without ranges of them. */
-	if (result == -EINVAL || result == -EOPNOTSUPP)
+	if ((result == -EINVAL || result == -EOPNOTSUPP) && io->op != PLOOP_IO_EXTEND)
 		result = ploop_io_perform(io);
 	else if (result == 0 && io->op == PLOOP_IO_READ)
 		memset((char *)io->data + sio->done, 0, io->length - sio->done);

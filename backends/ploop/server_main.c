@@ -31,6 +31,9 @@
 #define RING_ENTRIES 256u
 /* Looking for news costs the processor, sleeping and being woken costs the guest some 20 us. */
 #define SPIN_US 50u
+/* With more requests than these under way, what comes meanwhile is handled together; and those who
+ * make the requests need the processor. */
+#define SPIN_DEPTH 4u
 /* Quiet for so long: what was needed under load is given back. */
 #define IDLE_MS 1000
 
@@ -121,11 +124,12 @@ static int serve(struct ploop_server *server)
 	bool is_trimmed = false;
 
 	while (!export_is_over(server->export)) {
-		int count = ring_turn(&server->ring, SPIN_US, is_trimmed ? -1 : IDLE_MS);
+		unsigned spin_us = export_depth(server->export) > SPIN_DEPTH ? 0 : SPIN_US;
+		int count = ring_turn(&server->ring, spin_us, is_trimmed ? -1 : IDLE_MS);
 
 		if (count < 0)
 			return -1;
-		is_trimmed = !count && export_is_idle(server->export);
+		is_trimmed = !count && !export_depth(server->export);
 		if (is_trimmed)
 			export_trim(server->export);
 		if (server->is_asked)

@@ -16,6 +16,8 @@ int ploop_io_perform(const struct ploop_io *io)
 		return ops->pwrite(io->file, io->data, io->length, io->offset);
 	case PLOOP_IO_ZERO:
 		return ops->zero(io->file, io->offset, io->length);
+	case PLOOP_IO_EXTEND:
+		return ops->extend(io->file, io->offset, io->length);
 	case PLOOP_IO_SYNC:
 		return ops->sync(io->file);
 	}

@@ -48,6 +48,7 @@ static struct ploop_engine *open_chain(struct scene *scene, struct memfs *fs, un
 	struct ploop_engine *engine = NULL;
 
 	params.cluster_sectors = CLUSTER_SECTORS;
+	params.ahead_bytes = scene->params->seed % 2 * 8 * CLUSTER_SECTORS * PLOOP_SECTOR;
 #ifdef PLOOP_FAULTS
 	params.faults = faulty ? scene->params->faults : 0;
 #else

@@ -205,6 +205,13 @@ static int mem_zero(struct ploop_file *file, uint64_t offset, uint64_t length)
 	return change(file, ZERO, NULL, length, offset);
 }
 
+static int mem_extend(struct ploop_file *file, uint64_t offset, uint64_t length)
+{
+	uint64_t size = ((struct handle *)file)->node->size;
+
+	return offset + length > size ? change(file, TRUNCATE, NULL, 0, offset + length) : 0;
+}
+
 static int mem_truncate(struct ploop_file *file, uint64_t size)
 {
 	return change(file, TRUNCATE, NULL, 0, size);
@@ -238,6 +245,7 @@ static const struct ploop_file_ops file_ops = {
 	.sync = mem_sync,
 	.truncate = mem_truncate,
 	.zero = mem_zero,
+	.extend = mem_extend,
 	.seal = mem_seal,
 	.size = mem_size,
 	.close = mem_close,

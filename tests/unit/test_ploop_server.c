@@ -495,6 +495,62 @@ static void refusals_say_why(void **state)
 	must_end(&served);
 }
 
+static uint64_t file_bytes(const char *name)
+{
+	struct ploop_file *file;
+	uint64_t size = 0;
+
+	assert_int_equal(image_dir->ops->open(image_dir, name, 0, &file), 0);
+	assert_int_equal(file->ops->size(file, &size), 0);
+	ploop_file_close(file);
+	return size;
+}
+
+/* Zeros would take no room. */
+static void must_fill(const struct served *served, unsigned from_mib, unsigned count)
+{
+	fake_host_sh("yes | head -c %uM | timeout 40 dd of=%s bs=1M seek=%u iflag=fullblock "
+	             "oflag=direct conv=fsync 2>/dev/null",
+	             count, served->device, from_mib);
+}
+
+static void it_grows_ahead_of_need(void **state)
+{
+	struct served served;
+
+	(void)state;
+	make_image("disk");
+	serve_one(&served, "disk", false);
+	must_fill(&served, 0, 40);
+	assert_true(file_bytes("disk") > CLUSTER + allocated(&served));
+	must_end(&served);
+	assert_true(file_bytes("disk") == CLUSTER + 40 * MIB);
+}
+
+/* The last of a full disk is the guest's all the same. */
+static void a_full_disk_has_no_room_ahead(void **state)
+{
+	cleanup_close int fs_fd = fsopen("tmpfs", FSOPEN_CLOEXEC), mount_fd = -1;
+	struct served served;
+
+	(void)state;
+	assert_int_equal(fsconfig(fs_fd, FSCONFIG_SET_STRING, "size", "20m", 0), 0);
+	assert_int_equal(fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0), 0);
+	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, 0);
+	assert_true(mount_fd >= 0);
+	ploop_dir_close(image_dir);
+	image_dir = ploop_dir_open_fd(mount_fd);
+	make_image("disk");
+	serve_one(&served, "disk", false);
+	must_fill(&served, 0, 19);
+	fake_host_sh("! yes | head -c 4M | timeout 40 dd of=%s bs=1M seek=100 iflag=fullblock "
+	             "oflag=direct 2>/dev/null",
+	             served.device);
+	must_fill(&served, 0, 19);
+	must_end(&served);
+	assert_true(file_bytes("disk") >= CLUSTER + 19 * MIB);
+}
+
 static uint64_t private_bytes(pid_t pid)
 {
 	return (uint64_t)number_of("awk '/^Private/ {s += $2} END {print s}' /proc/%d/smaps_rollup",
@@ -536,6 +592,8 @@ int main(int argc, char **argv)
 		TEST(stopped_it_goes_on),
 		TEST(it_changes_while_it_is_used),
 		TEST(refusals_say_why),
+		TEST(it_grows_ahead_of_need),
+		TEST(a_full_disk_has_no_room_ahead),
 		TEST(an_idle_server_is_small),
 	};
 
