@@ -4,9 +4,10 @@
 # when one of the processes that take part is killed on the way.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/kill.sh
+. "$TOP/tests/kill.sh"
 # shellcheck disable=SC2034 # lib.sh reads it
 TIME_LIMIT=400
-KILL=$TOP/build/kill
 
 ploop() { env -i PAD="$(head -c 8192 /dev/zero | tr '\0' x)" /usr/sbin/ploop "$@"; }
 data() { echo "$STOR_STORE/volumes/$1/data"; }
@@ -220,10 +221,6 @@ test_what_is_attached_directly() {
 	sound
 }
 
-kill_build() {
-	flock "$TOP/build" make -s -C "$TOP" KILL_POINTS=1 -j2 all test-tools >make.log 2>&1 ||
-		{ tail -n 20 make.log >&2; fail 'make KILL_POINTS=1'; }
-}
 killed_at() {
 	local point=$1 got=0
 	shift
