@@ -11,6 +11,7 @@ struct volume_options {
 	struct volume_create_opts create;
 	struct strv params;
 	const char *backend;
+	const char *snapshot;
 	enum stor_clone_mode clone_mode;
 	bool is_json, is_quiet, is_all, repair, read_only;
 };

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* stor volume snapshot|snapshots|snapshot-rm|rollback|merge|compact|convert: work on a volume that
- * is not in use, by its backend alone. */
+/* stor volume snapshot|snapshots|snapshot-rm|rollback|merge|compact|convert. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,9 +59,7 @@ typedef int (*snapshot_work)(const struct backend *b, const struct stor_volume *
 static int work_on(struct store *store, struct request *request, const char *id, snapshot_work work,
                    struct stor_err *err)
 {
-	struct stor_snapshot_req req = {
-		.id = id, .until = request->until, .root_fd = -1, .control_fd = -1
-	};
+	struct stor_snapshot_req req = { .id = id, .root_fd = -1, .control_fd = -1 };
 	cleanup_close int lock_fd = volume_lock(store, &request->volume, false, err);
 
 	return lock_fd < 0 ? -1 : work(request->volume.backend, &request->volume.ref, &req, err);
@@ -93,10 +90,10 @@ int cmd_volume_snapshot(struct store *store, int argc, char **argv, struct stor_
 	if (result)
 		return result < 0 ? -1 : 0;
 	if (request.count > 1)
-		return work_on(store, &request, request.operands[1], backend_snapshot, err);
+		return volume_snapshot(store, &request.volume, request.operands[1], err);
 	if (!gmtime_r(&now, &tm) || !strftime(made_up, sizeof(made_up), "%Y%m%d-%H%M%S", &tm))
 		return err_fail(err, STOR_FAILED, 0, "volume snapshot: what time is it");
-	if (work_on(store, &request, made_up, backend_snapshot, err) < 0)
+	if (volume_snapshot(store, &request.volume, made_up, err) < 0)
 		return -1;
 	puts(made_up);
 	return 0;
@@ -229,12 +226,20 @@ int cmd_volume_merge(struct store *store, int argc, char **argv, struct stor_err
 		2,
 		false,
 	};
+	cleanup_volume_change struct volume_change change = VOLUME_CHANGE_INIT;
 	cleanup_request struct request request = REQUEST_INIT;
+	struct stor_snapshot_req req = { .id = NULL };
 	int result = begin(store, &command, &request, argc, argv, err);
 
 	if (result)
 		return result < 0 ? -1 : 0;
-	return work_on(store, &request, request.operands[1], backend_merge, err);
+	if (volume_change_begin(store, &request.volume, false, &change, err) < 0)
+		return -1;
+	req.id = request.operands[1];
+	req.until = request.until;
+	req.root_fd = change.root_fd;
+	req.control_fd = change.control_fd;
+	return backend_merge(request.volume.backend, &request.volume.ref, &req, err);
 }
 
 /* --- compact, convert --------------------------------------------------------------------- */
@@ -252,17 +257,19 @@ int cmd_volume_compact(struct store *store, int argc, char **argv, struct stor_e
 		1,
 		false,
 	};
+	cleanup_volume_change struct volume_change change = VOLUME_CHANGE_INIT;
 	cleanup_request struct request request = REQUEST_INIT;
-	struct stor_compact_req req = { .root_fd = -1, .control_fd = -1 };
-	cleanup_close int lock_fd = -1;
+	struct stor_compact_req req = { .freed_bytes = 0 };
 	char text[32];
 	int result = begin(store, &command, &request, argc, argv, err);
 
 	if (result)
 		return result < 0 ? -1 : 0;
-	lock_fd = volume_lock(store, &request.volume, false, err);
-	if (lock_fd < 0 ||
-	    backend_compact(request.volume.backend, &request.volume.ref, &req, err) < 0)
+	if (volume_change_begin(store, &request.volume, true, &change, err) < 0)
+		return -1;
+	req.root_fd = change.root_fd;
+	req.control_fd = change.control_fd;
+	if (backend_compact(request.volume.backend, &request.volume.ref, &req, err) < 0)
 		return -1;
 	printf("%s: %s freed\n", request.volume.name,
 	       str_from_size(req.freed_bytes, text, sizeof(text)));

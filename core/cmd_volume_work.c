@@ -136,12 +136,22 @@ int cmd_volume_check(struct store *store, int argc, char **argv, struct stor_err
 
 /* --- mount, umount ------------------------------------------------------------------------ */
 
+static int set_snapshot(void *target, const char *value, struct stor_err *err)
+{
+	struct volume_options *options = target;
+
+	(void)err;
+	options->snapshot = value;
+	return 0;
+}
+
 int cmd_volume_mount(struct store *store, int argc, char **argv, struct stor_err *err)
 {
 	static const struct opt options[] = {
 		VOLUME_OPT_BACKEND,
 		VOLUME_OPT_PARAM,
 		{ 'r', "read-only", NULL, "Mount it read-only", volume_set_read_only },
+		{ 0, "snapshot", "ID", "Mount this snapshot of it, read-only", set_snapshot },
 		{ 0 },
 	};
 	static const struct opt_command command = {
@@ -161,7 +171,7 @@ int cmd_volume_mount(struct store *store, int argc, char **argv, struct stor_err
 
 	if (!result &&
 	    (volume_find(store, operands[0], opts.backend, &opts.params, &volume, err) < 0 ||
-	     volume_mount(store, &volume, operands[1], opts.read_only, err) < 0))
+	     volume_mount(store, &volume, operands[1], opts.snapshot, opts.read_only, err) < 0))
 		result = -1;
 	strv_free(&opts.params);
 	return result < 0 ? -1 : 0;

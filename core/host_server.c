@@ -108,19 +108,19 @@ static void reset_signals(void)
 
 /* In the new process: everything that struct stor_server_req promises. */
 static int become_server(const struct stor_server_req *req, const int *kept, size_t count,
-                         int control_fd)
+                         int control_fd, int peer_fd)
 {
+	bool keeps_peer = STOR_HAS(req, flags) && req->flags & STOR_SERVER_KEEPS_PEER;
 	int null_fd, self_fd, result;
 
 	reset_signals();
-	if (setsid() < 0 || chdir("/") < 0 || close_others(kept, count) < 0)
+	if (setsid() < 0 || chdir("/") < 0)
 		return -1;
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null_fd < 0)
+	if (null_fd < 0 || dup2(keeps_peer ? peer_fd : null_fd, STOR_SERVER_PEER_FD) < 0 ||
+	    dup2(null_fd, STDOUT_FILENO) < 0 || dup2(null_fd, STDERR_FILENO) < 0 ||
+	    close_others(kept, count) < 0)
 		return -1;
-	if (dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 || dup2(null_fd, 2) < 0)
-		return -1;
-	close(null_fd);
 	host_set_title(req->name);
 	self_fd = sys_pidfd_open(getpid());
 	if (self_fd < 0)
@@ -132,13 +132,13 @@ static int become_server(const struct stor_server_req *req, const int *kept, siz
 
 /* The process between: makes the server and leaves. Does not return. */
 static void run_between(const struct stor_server_req *req, const int *kept, size_t count,
-                        int control_fd)
+                        int control_fd, int peer_fd)
 {
 	pid_t pid = fork();
 
 	if (pid)
 		_exit(pid < 0);
-	if (become_server(req, kept, count, control_fd) < 0)
+	if (become_server(req, kept, count, control_fd, peer_fd) < 0)
 		_exit(125);
 	_exit(req->main(req->arg, control_fd));
 }
@@ -181,7 +181,7 @@ int host_spawn_server(const struct stor_server_req *req, struct stor_server *ser
 	if (pid < 0)
 		return err_fail(err, STOR_FAILED, errno, "start %s: fork", req->name);
 	if (!pid)
-		run_between(req, kept, (size_t)count, their_fd);
+		run_between(req, kept, (size_t)count, their_fd, our_fd);
 	close_fd(&their_fd);
 	proc_wait(pid);
 	pidfd = receive_fd(our_fd);

@@ -96,6 +96,7 @@ struct attached {
 	const char *how;     /* static, or NULL */
 	const char *fs_type; /* static, or NULL */
 	bool read_only;
+	bool is_block;     /* a filesystem on a block device of the volume's own */
 	bool is_lock_ours; /* the lock is lock_fd alone: nothing to wait for once it is closed */
 	char *user_path;   /* absolute: the record of this use in STATE/users; NULL: none */
 	char *token;       /* for backend_detach(); NULL: the kernel ends the attachment */
@@ -141,9 +142,35 @@ int volume_wait_free(const struct volume *volume, struct stor_err *err);
 int volume_resize(struct store *store, struct volume *volume, uint64_t size_bytes,
                   struct stor_err *err);
 
-/* Mount a volume at a directory of the host, where it stays until volume_umount(). */
-int volume_mount(struct store *store, const struct volume *volume, const char *dir, bool read_only,
-                 struct stor_err *err);
+/*
+ * Work on a volume that its users may have attached meanwhile. Begun, nobody else attaches it or
+ * works on it. STOR_BUSY, naming the user, where it has one that cannot be reached, or one that
+ * reads where `readers_may_stay` is not set; in particular one that shares a filesystem with
+ * others.
+ */
+struct volume_change {
+	int lock_fd;
+	int root_fd, control_fd; /* of who writes to it; -1: nobody does, nobody serves it */
+};
+
+#define VOLUME_CHANGE_INIT                                                                         \
+	{                                                                                          \
+		.lock_fd = -1, .root_fd = -1, .control_fd = -1                                     \
+	}
+
+int volume_change_begin(struct store *store, const struct volume *volume, bool readers_may_stay,
+                        struct volume_change *change, struct stor_err *err);
+void volume_change_end(struct volume_change *change);
+#define cleanup_volume_change __attribute__((cleanup(volume_change_end)))
+
+/* Keep the present state as snapshot `id`; of a volume in use its filesystem is frozen for it. */
+int volume_snapshot(struct store *store, const struct volume *volume, const char *id,
+                    struct stor_err *err);
+
+/* Mount a volume, or one of its snapshots (read-only), at a directory of the host, where it stays
+ * until volume_umount(). */
+int volume_mount(struct store *store, const struct volume *volume, const char *dir,
+                 const char *snapshot, bool read_only, struct stor_err *err);
 
 /* Unmount what volume_mount() mounted: by its directory, or by the volume's name or path, from
  * everywhere. STOR_NOT_FOUND: not mounted. */

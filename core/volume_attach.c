@@ -50,6 +50,8 @@ static int save_user(struct attaching *a, struct stor_err *err)
 		a->user_path = volume_user_path(a->store, a->volume, 0);
 		record_set(&a->user, "volume", a->volume->name);
 		record_set(&a->user, "access", a->opts->read_only ? "ro" : "rw");
+		if (a->opts->snapshot)
+			record_set(&a->user, "snapshot", a->opts->snapshot);
 		if (a->opts->user)
 			record_set(&a->user, "user", a->opts->user);
 	}
@@ -82,6 +84,7 @@ static int save_attached_user(struct attaching *a, struct stor_err *err)
 		record_set_u64(&a->user, "control-fd", (uint64_t)a->out->control_fd);
 	record_set_u64(&a->user, "device", st.st_dev);
 	record_set_u64(&a->user, "inode", st.st_ino);
+	record_set(&a->user, "block", a->out->is_block ? "yes" : "no");
 	if (a->out->how)
 		record_set(&a->user, "how", a->out->how);
 	return save_user(a, err);
@@ -91,7 +94,7 @@ static int save_attached_user(struct attaching *a, struct stor_err *err)
 static const struct volume_user *mounted_user(const struct volume *volume,
                                               const struct volume_users *users, bool read_only)
 {
-	const struct volume_user *user = volume_users_conflict(users, read_only);
+	const struct volume_user *user = volume_users_live_conflict(users, read_only);
 
 	return user && !user->pid && volume->kind == VOLUME_NAMED ? user : NULL;
 }
@@ -113,11 +116,12 @@ static int attach_backend(struct attaching *a, struct stor_attachment *attachmen
 	cleanup_users struct volume_users users = VOLUME_USERS_INIT;
 	const struct volume_user *user = NULL;
 
-	if (!is_tracked(a->volume))
+	/* What a snapshot is read from nobody writes to. */
+	if (!is_tracked(a->volume) || a->opts->snapshot)
 		return backend_attach(a->volume->backend, &a->volume->ref, &req, attachment, err);
 	if (volume_users_load(a->store, a->volume, &users, err) < 0)
 		return -1;
-	user = volume_users_conflict(&users, a->opts->read_only);
+	user = volume_users_live_conflict(&users, a->opts->read_only);
 	if (user)
 		req.busy_wait_ms = 0;
 	if (mounted_user(a->volume, &users, a->opts->read_only))
@@ -186,6 +190,7 @@ static int mount_attachment(struct attaching *a, struct stor_attachment *attachm
 	out->server_pidfd = steal_fd(&attachment->server_pidfd);
 	out->how = attachment->how;
 	out->read_only = a->opts->read_only;
+	out->is_block = attachment->kind == STOR_ATTACHED_BLOCK;
 	out->is_lock_ours = attachment->kind == STOR_ATTACHED_MOUNT && out->lock_fd >= 0;
 	return 0;
 }
@@ -214,7 +219,7 @@ static int attach_and_mount(struct attaching *a, struct stor_err *err)
 	if (attach_backend(a, &attachment, err) < 0)
 		return -1;
 	kill_point("volume-attached");
-	if ((is_tracked(a->volume) && check_mounts(a, err) < 0) ||
+	if ((is_tracked(a->volume) && !a->opts->snapshot && check_mounts(a, err) < 0) ||
 	    mount_attachment(a, &attachment, err) < 0) {
 		close_attachment(&attachment);
 		return -1;

@@ -17,6 +17,7 @@
 #include <stor/kill_point.h>
 #include <stor/util.h>
 
+#include "core/base/proc.h"
 #include "core/volume.h"
 #include "core/volume_users.h"
 
@@ -33,16 +34,36 @@ static int mount_id(int fd, const char *path, uint64_t *id)
 	return 0;
 }
 
+/* The way to the server stays, for whoever works on the mounted volume. */
+static void add_server(struct record *record, int pidfd)
+{
+	pid_t pid = pidfd < 0 ? 0 : proc_pidfd_pid(pidfd);
+
+	if (pid <= 0)
+		return;
+	record_set_u64(record, "server", (uint64_t)pid);
+	record_set_u64(record, "server-start", proc_start_time(pid));
+}
+
 static int save_mount(struct store *store, const struct attached *attached, const char *dir,
-                      uint64_t id, char **record_path, struct stor_err *err)
+                      const char *snapshot, uint64_t id, char **record_path, struct stor_err *err)
 {
 	cleanup_record struct record record = RECORD_INIT;
+	struct stat st;
 
 	record_add(&record, "volume",
 	           attached->volume->dir ? attached->volume->name : attached->volume->path);
 	record_add(&record, "backend", attached->volume->backend->ops.name);
 	record_add(&record, "access", attached->read_only ? "ro" : "rw");
 	record_add(&record, "mount-point", dir);
+	if (snapshot)
+		record_add(&record, "snapshot", snapshot);
+	if (fstat(attached->root_fd, &st) < 0)
+		return err_fail(err, STOR_FAILED, errno, "look at the root directory");
+	record_set_u64(&record, "device", st.st_dev);
+	record_set_u64(&record, "inode", st.st_ino);
+	record_add(&record, "block", attached->is_block ? "yes" : "no");
+	add_server(&record, attached->server_pidfd);
 	if (attached->how)
 		record_add(&record, "how", attached->how);
 	if (attached->token)
@@ -52,7 +73,7 @@ static int save_mount(struct store *store, const struct attached *attached, cons
 }
 
 static int move_to_dir(struct store *store, struct attached *attached, int dir_fd, const char *dir,
-                       struct stor_err *err)
+                       const char *snapshot, struct stor_err *err)
 {
 	cleanup_free char *record_path = NULL;
 	uint64_t id;
@@ -60,7 +81,7 @@ static int move_to_dir(struct store *store, struct attached *attached, int dir_f
 	if (mount_id(attached->mount_fd, "", &id) < 0)
 		return err_fail(err, STOR_FAILED, errno, "look at the mount");
 	/* A detached mount keeps its id when it is moved to its place. */
-	if (save_mount(store, attached, dir, id, &record_path, err) < 0)
+	if (save_mount(store, attached, dir, snapshot, id, &record_path, err) < 0)
 		return -1;
 	kill_point("mount-recorded");
 	if (move_mount(attached->mount_fd, "", dir_fd, "",
@@ -87,8 +108,8 @@ static void hand_over(struct attached *attached)
 	free(steal_ptr(&attached->token));
 }
 
-int volume_mount(struct store *store, const struct volume *volume, const char *dir, bool read_only,
-                 struct stor_err *err)
+int volume_mount(struct store *store, const struct volume *volume, const char *dir,
+                 const char *snapshot, bool read_only, struct stor_err *err)
 {
 	struct attach_opts opts = ATTACH_OPTS_INIT;
 	struct attached attached = ATTACHED_INIT;
@@ -102,10 +123,11 @@ int volume_mount(struct store *store, const struct volume *volume, const char *d
 	dir_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (dir_fd < 0)
 		return err_fail(err, STOR_USAGE, errno, "mount volume %s at %s", volume->name, dir);
-	opts.read_only = read_only;
+	opts.snapshot = snapshot;
+	opts.read_only = read_only || snapshot;
 	if (volume_attach(store, volume, &opts, &attached, err) < 0)
 		return -1;
-	if (move_to_dir(store, &attached, dir_fd, path, err) < 0) {
+	if (move_to_dir(store, &attached, dir_fd, path, snapshot, err) < 0) {
 		volume_release(&attached, false, &ignored);
 		return err_context(err, "mount volume %s at %s", volume->name, dir);
 	}

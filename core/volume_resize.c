@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Giving a volume another size. A backend enlarges the device; the filesystem on it is grown here,
- * mounted. While it is in use, its mount is reached through the process that holds it: that
- * process's descriptor of the root directory is duplicated into this one.
- */
+/* Giving a volume another size. A backend enlarges the device; the filesystem on it is grown here,
+ * mounted. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,57 +19,6 @@
 #include "core/volume_users.h"
 
 #define LOCK_WAIT_MS 5000
-
-static int unreachable(const struct volume *volume, const struct volume_user *user,
-                       struct stor_err *err)
-{
-	char name[512];
-
-	return err_fail(err, STOR_BUSY, errno, "volume %s: reach its mount in %s", volume->name,
-	                volume_user_name(user, name, sizeof(name)));
-}
-
-/* Descriptor `key` of the user's process; -1: it has none, or with errno. */
-static int take_fd(const struct volume_user *user, int pidfd, const char *key)
-{
-	uint64_t number = record_get_u64(&user->record, key, UINT64_MAX);
-
-	errno = ENOENT;
-	return number > INT32_MAX ? -1 : sys_pidfd_getfd(pidfd, (int)number);
-}
-
-/* Is it what the record says? The process may have closed and reused the number. */
-static bool is_root_of(int fd, const struct volume_user *user)
-{
-	struct stat st;
-
-	errno = ESTALE;
-	return fstat(fd, &st) == 0 && st.st_dev == record_get_u64(&user->record, "device", 0) &&
-	       st.st_ino == record_get_u64(&user->record, "inode", 0);
-}
-
-/* Opens the root directory of a volume that `user` has, and the way to its server. */
-static int reach(const struct volume *volume, const struct volume_user *user, int *root_fd,
-                 int *control_fd, struct stor_err *err)
-{
-	cleanup_close int pidfd = -1;
-
-	*control_fd = -1;
-	if (!user->pid) {
-		*root_fd = open(record_get(&user->record, "mount-point"),
-		                O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		return *root_fd < 0 ? unreachable(volume, user, err) : 0;
-	}
-	pidfd = sys_pidfd_open(user->pid);
-	/* With the start time checked after the pidfd is open, it is no other process. */
-	if (pidfd < 0 || !proc_is_alive(user->pid, user->start_time))
-		return unreachable(volume, user, err);
-	*root_fd = take_fd(user, pidfd, "root-fd");
-	if (*root_fd < 0 || !is_root_of(*root_fd, user))
-		return unreachable(volume, user, err);
-	*control_fd = take_fd(user, pidfd, "control-fd");
-	return 0;
-}
 
 /* The filesystem could not follow: the device becomes what it was. */
 static int take_back(const struct volume *volume, struct stor_resize_req *req, uint64_t old_bytes,
@@ -102,7 +48,7 @@ static int grow_online(const struct volume *volume, const struct volume_user *us
 		         volume->name, volume_user_name(user, name, sizeof(name)));
 		return -1;
 	}
-	if (reach(volume, user, &root_fd, &control_fd, err) < 0)
+	if (volume_user_reach(volume, user, &root_fd, &control_fd, err) < 0)
 		return -1;
 	req.root_fd = root_fd;
 	req.control_fd = control_fd;

@@ -162,12 +162,29 @@ static bool is_writer(const struct volume_user *user)
 	return !access || strcmp(access, "ro") != 0;
 }
 
+static const struct volume_user *find_conflict(const struct volume_users *users, bool read_only,
+                                               bool passes_snapshots)
+{
+	for (size_t i = 0; i < users->count; i++) {
+		const struct volume_user *user = &users->list[i];
+
+		if (passes_snapshots && record_get(&user->record, "snapshot"))
+			continue;
+		if (!read_only || is_writer(user))
+			return user;
+	}
+	return NULL;
+}
+
 const struct volume_user *volume_users_conflict(const struct volume_users *users, bool read_only)
 {
-	for (size_t i = 0; i < users->count; i++)
-		if (!read_only || is_writer(&users->list[i]))
-			return &users->list[i];
-	return NULL;
+	return find_conflict(users, read_only, false);
+}
+
+const struct volume_user *volume_users_live_conflict(const struct volume_users *users,
+                                                     bool read_only)
+{
+	return find_conflict(users, read_only, true);
 }
 
 const char *volume_user_name(const struct volume_user *user, char *buf, size_t size)

@@ -5,8 +5,10 @@
  * backend's lock decides who may have a volume; these records say who it is, lead an online resize
  * to the mount, and keep the token of a driver that needs one.
  *
- * Keys of a record: volume, user ("container web"), access (ro, rw), root-fd and control-fd (in
- * that process), device and inode (of the root directory), mount-point (of a mount), token.
+ * Keys of a record: volume, user ("container web"), access (ro, rw), snapshot (its id, when that is
+ * what it reads), root-fd and control-fd (in that process), device and inode (of the root
+ * directory), block (yes: a filesystem of its own, on a block device), mount-point, server and
+ * server-start (of a mount: the process that serves it), token.
  */
 #ifndef CORE_VOLUME_USERS_H
 #define CORE_VOLUME_USERS_H
@@ -43,6 +45,15 @@ int volume_end_dead_users(struct store *store, const struct volume *volume, stru
 
 /* The user that excludes another one which wants to read only, or to write; NULL: none. */
 const struct volume_user *volume_users_conflict(const struct volume_users *users, bool read_only);
+
+/* The same among those that have the live state: a snapshot's reader excludes nobody from it. */
+const struct volume_user *volume_users_live_conflict(const struct volume_users *users,
+                                                     bool read_only);
+
+/* Open the root directory of a volume that `user` has, and the way to its server (-1: it has none).
+ * 0, or -1 with err filled. */
+int volume_user_reach(const struct volume *volume, const struct volume_user *user, int *root_fd,
+                      int *control_fd, struct stor_err *err);
 
 /* Who it is, for people: "container web", "mounted at /mnt". Borrowed from buf. */
 const char *volume_user_name(const struct volume_user *user, char *buf, size_t size);

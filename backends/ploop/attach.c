@@ -97,7 +97,9 @@ static int attach_engine(struct attach *a, struct stor_attachment *attachment, s
 {
 	const struct stor_value *values = a->volume->values;
 	struct ploop_open_params open = ploop_volume_params(&a->pv, !a->read_only);
-	struct ploop_server_params params = { .open = &open, .read_only = a->read_only };
+	struct ploop_server_params params = { .open = &open,
+		                              .read_only = a->read_only,
+		                              .lock_fd = a->pv.lock_fd };
 	struct ploop_extent extent;
 	char name[PATH_MAX];
 	int r;
@@ -110,6 +112,7 @@ static int attach_engine(struct attach *a, struct stor_attachment *attachment, s
 	params.block_bytes = extent.block_bytes;
 	params.offset_bytes = extent.offset_bytes;
 	params.size_bytes = extent.size_bytes;
+	params.is_partition = extent.is_partition;
 	r = ploop_server_attach(&params, attachment, err);
 	/* Taken over, also on failure. */
 	for (unsigned i = 0; i < a->pv.count; i++)

@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <stor/util.h>
 
@@ -23,8 +25,9 @@ static int server_gone(const char *what, int errnum, struct stor_err *err)
 	return host->fail(err, STOR_FAILED, errnum, "%s: its server has ended", what);
 }
 
-int ploop_control_receive(int control_fd, uint32_t op, int timeout_ms, const char *what,
-                          struct ploop_control_answer *answer, struct stor_err *err)
+/* One answer, whatever it answers. */
+static int receive(int control_fd, int timeout_ms, const char *what,
+                   struct ploop_control_answer *answer, struct stor_err *err)
 {
 	struct pollfd ready = { .fd = control_fd, .events = POLLIN };
 	ssize_t n;
@@ -40,8 +43,19 @@ int ploop_control_receive(int control_fd, uint32_t op, int timeout_ms, const cha
 	while (n < 0 && errno == EINTR);
 	if (n < 0 || n == 0)
 		return server_gone(what, n < 0 ? errno : 0, err);
-	if (n != (ssize_t)sizeof(*answer) || answer->op != op)
-		return host->fail(err, STOR_FAILED, EPROTO, "%s: talk to its server", what);
+	return n == (ssize_t)sizeof(*answer)
+	               ? 0
+	               : host->fail(err, STOR_FAILED, EPROTO, "%s: talk to its server", what);
+}
+
+int ploop_control_receive(int control_fd, uint64_t number, int timeout_ms, const char *what,
+                          struct ploop_control_answer *answer, struct stor_err *err)
+{
+	/* Who asked before may have been killed before it got its answer. */
+	do {
+		if (receive(control_fd, timeout_ms, what, answer, err))
+			return -1;
+	} while (answer->number != number);
 	if (!answer->status)
 		return 0;
 	answer->text[sizeof(answer->text) - 1] = '\0';
@@ -53,33 +67,47 @@ int ploop_control_receive(int control_fd, uint32_t op, int timeout_ms, const cha
 	return -1;
 }
 
-static int call(int control_fd, struct ploop_control_request *request, int fd, const char *what,
-                struct ploop_control_answer *answer, struct stor_err *err)
+static uint64_t new_number(void)
+{
+	static uint32_t count;
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	/* Never 0, and never that of another process. */
+	return ((uint64_t)getpid() << 40) ^ ((uint64_t)now.tv_sec << 30) ^ (uint64_t)now.tv_nsec ^
+	       (uint64_t)++count << 56;
+}
+
+/* fds: request->fds of them. */
+static int call(int control_fd, struct ploop_control_request *request, const int *fds,
+                const char *what, struct ploop_control_answer *answer, struct stor_err *err)
 {
 	union {
 		struct cmsghdr header;
-		char room[CMSG_SPACE(sizeof(int))];
+		char room[CMSG_SPACE(sizeof(int) * PLOOP_CONTROL_FDS_MAX)];
 	} control = { .room = { 0 } };
 	struct iovec data = { request, sizeof(*request) };
 	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1 };
+	size_t bytes = request->fds * sizeof(int);
 	ssize_t n;
 
 	if (control_fd < 0)
 		return server_gone(what, 0, err);
-	if (fd >= 0) {
+	if (bytes) {
 		message.msg_control = control.room;
-		message.msg_controllen = sizeof(control.room);
+		message.msg_controllen = CMSG_SPACE(bytes);
 		control.header.cmsg_level = SOL_SOCKET;
 		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+		control.header.cmsg_len = CMSG_LEN(bytes);
+		memcpy(CMSG_DATA(&control.header), fds, bytes);
 	}
+	request->number = new_number();
 	do
 		n = sendmsg(control_fd, &message, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return server_gone(what, errno, err);
-	return ploop_control_receive(control_fd, request->op, -1, what, answer, err);
+	return ploop_control_receive(control_fd, request->number, -1, what, answer, err);
 }
 
 /* The loop device that the filesystem of root_fd is on. */
@@ -110,20 +138,33 @@ int ploop_client_grow(int control_fd, int root_fd, uint64_t size_bytes, struct s
 	cleanup_close int loop_fd = open_loop(root_fd, err);
 	struct ploop_control_answer answer;
 
-	if (loop_fd < 0 || call(control_fd, &request, -1, "ploop: grow", &answer, err))
+	if (loop_fd < 0 || call(control_fd, &request, NULL, "ploop: grow", &answer, err))
 		return -1;
 	if (ioctl(loop_fd, LOOP_SET_CAPACITY) < 0)
 		return host->fail(err, STOR_FAILED, errno, "ploop: grow loop device");
 	return 0;
 }
 
-int ploop_client_push(int control_fd, int fd, const char *name, struct stor_err *err)
+int ploop_client_push(int control_fd, int fd, int dir_fd, const char *name, struct stor_err *err)
 {
-	struct ploop_control_request request = { .op = PLOOP_CONTROL_PUSH };
+	struct ploop_control_request request = { .op = PLOOP_CONTROL_PUSH,
+		                                 .fds = dir_fd < 0 ? 1 : 2 };
 	struct ploop_control_answer answer;
+	const int fds[] = { fd, dir_fd };
 
 	snprintf(request.name, sizeof(request.name), "%s", name);
-	return call(control_fd, &request, fd, "ploop: snapshot", &answer, err);
+	return call(control_fd, &request, fds, "ploop: new top", &answer, err);
+}
+
+int ploop_client_rebase(int control_fd, const int *fds, unsigned count, bool is_raw,
+                        struct stor_err *err)
+{
+	struct ploop_control_request request = { .op = PLOOP_CONTROL_REBASE,
+		                                 .fds = count,
+		                                 .argument = is_raw };
+	struct ploop_control_answer answer;
+
+	return call(control_fd, &request, fds, "ploop: new chain", &answer, err);
 }
 
 int ploop_client_compact(int control_fd, uint64_t *freed_bytes, struct stor_err *err)
@@ -131,7 +172,7 @@ int ploop_client_compact(int control_fd, uint64_t *freed_bytes, struct stor_err 
 	struct ploop_control_request request = { .op = PLOOP_CONTROL_COMPACT };
 	struct ploop_control_answer answer;
 
-	if (call(control_fd, &request, -1, "ploop: compact", &answer, err))
+	if (call(control_fd, &request, NULL, "ploop: compact", &answer, err))
 		return -1;
 	*freed_bytes = answer.freed_bytes;
 	return 0;
@@ -142,7 +183,7 @@ int ploop_client_usage(int control_fd, struct ploop_usage *usage, struct stor_er
 	struct ploop_control_request request = { .op = PLOOP_CONTROL_USAGE };
 	struct ploop_control_answer answer;
 
-	if (call(control_fd, &request, -1, "ploop: usage", &answer, err))
+	if (call(control_fd, &request, NULL, "ploop: usage", &answer, err))
 		return -1;
 	*usage = answer.usage;
 	return 0;

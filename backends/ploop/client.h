@@ -7,6 +7,7 @@
 #ifndef PLOOP_CLIENT_H
 #define PLOOP_CLIENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <stor/backend.h>
@@ -17,9 +18,18 @@
  * that is mounted from the device. */
 int ploop_client_grow(int control_fd, int root_fd, uint64_t size_bytes, struct stor_err *err);
 
-/* Go on in a new, empty delta, opened for writing, and locked, as fd; the caller keeps its own
- * descriptor. `name` is for messages. */
-int ploop_client_push(int control_fd, int fd, const char *name, struct stor_err *err);
+/*
+ * Go on in a new, empty delta, opened for writing, and locked, as fd; the caller keeps its own
+ * descriptor. dir_fd: the volume's folder, where the server renames the staged descriptor when the
+ * delta can be written to, and before it is; -1: no descriptor changes. So killed at any moment,
+ * either side leaves the old state or the new one. `name` is for messages.
+ */
+int ploop_client_push(int control_fd, int fd, int dir_fd, const char *name, struct stor_err *err);
+
+/* Go on with these files below the top, base first, locked, which together read as the present
+ * ones. */
+int ploop_client_rebase(int control_fd, const int *fds, unsigned count, bool is_raw,
+                        struct stor_err *err);
 
 /* Make the top's file shorter. */
 int ploop_client_compact(int control_fd, uint64_t *freed_bytes, struct stor_err *err);

@@ -189,22 +189,30 @@ int ploop_descriptor_load(struct ploop_dir *dir, struct ploop_descriptor *descri
 	return ploop_descriptor_parse(text, size, descriptor, err);
 }
 
-int ploop_descriptor_store(struct ploop_dir *dir, const struct ploop_descriptor *descriptor,
+int ploop_descriptor_stage(struct ploop_dir *dir, const struct ploop_descriptor *descriptor,
                            struct stor_err *err)
 {
-	static const char temporary[] = PLOOP_DESCRIPTOR_NAME ".tmp";
 	cleanup_free char *text = ploop_descriptor_format(descriptor);
 	cleanup_ploop_file struct ploop_file *file = NULL;
-	int r = text ? dir->ops->unlink(dir, temporary) : -ENOMEM;
+	int r = text ? dir->ops->unlink(dir, PLOOP_DESCRIPTOR_STAGED) : -ENOMEM;
 
 	if (!r || r == -ENOENT)
-		r = dir->ops->open(dir, temporary, PLOOP_OPEN_CREATE, &file);
+		r = dir->ops->open(dir, PLOOP_DESCRIPTOR_STAGED, PLOOP_OPEN_CREATE, &file);
 	if (!r)
 		r = file->ops->pwrite(file, text, strlen(text), 0);
 	if (!r)
 		r = file->ops->sync(file);
-	if (!r)
-		r = dir->ops->rename(dir, temporary, PLOOP_DESCRIPTOR_NAME);
+	return r ? host->fail(err, STOR_FAILED, -r, "ploop: write " PLOOP_DESCRIPTOR_STAGED) : 0;
+}
+
+int ploop_descriptor_store(struct ploop_dir *dir, const struct ploop_descriptor *descriptor,
+                           struct stor_err *err)
+{
+	int r;
+
+	if (ploop_descriptor_stage(dir, descriptor, err))
+		return -1;
+	r = dir->ops->rename(dir, PLOOP_DESCRIPTOR_STAGED, PLOOP_DESCRIPTOR_NAME);
 	if (!r)
 		r = dir->ops->sync(dir);
 	return r ? host->fail(err, STOR_FAILED, -r, "ploop: write " PLOOP_DESCRIPTOR_NAME) : 0;

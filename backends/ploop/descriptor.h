@@ -18,6 +18,7 @@
 #include "ploop/file.h"
 
 #define PLOOP_DESCRIPTOR_NAME "DiskDescriptor.xml"
+#define PLOOP_DESCRIPTOR_STAGED PLOOP_DESCRIPTOR_NAME ".tmp"
 #define PLOOP_TOP_GUID "{5fbaabe3-6958-40ff-92a7-860e329aab41}"
 #define PLOOP_NO_GUID "{00000000-0000-0000-0000-000000000000}"
 
@@ -59,6 +60,10 @@ void ploop_descriptor_free(struct ploop_descriptor *descriptor);
 int ploop_descriptor_load(struct ploop_dir *dir, struct ploop_descriptor *descriptor,
                           struct stor_err *err);
 int ploop_descriptor_store(struct ploop_dir *dir, const struct ploop_descriptor *descriptor,
+                           struct stor_err *err);
+
+/* Write it under the name PLOOP_DESCRIPTOR_STAGED, durably, for somebody to rename. */
+int ploop_descriptor_stage(struct ploop_dir *dir, const struct ploop_descriptor *descriptor,
                            struct stor_err *err);
 
 /* A new disk of one file. */

@@ -157,10 +157,23 @@ int ploop_engine_compact(struct ploop_engine *engine, uint64_t *freed_bytes, str
 /* Give every cluster that has none its own, reading as before. */
 int ploop_engine_preallocate(struct ploop_engine *engine, struct stor_err *err);
 
+/* Called when the new top could be written to, and nothing was: 0, or a negative errno value with
+ * nothing changed. */
+struct ploop_commit {
+	int (*run)(void *ctx);
+	void *ctx;
+};
+
 /* Continue on top of the present chain in a new, empty delta, which the engine takes over; the old
- * top is closed for writing with its mark taken back. On failure the engine goes on as before. */
+ * top is closed for writing with its mark taken back. commit: NULL where nothing is to be done. On
+ * failure the engine goes on as before. */
 int ploop_engine_push(struct ploop_engine *engine, const struct ploop_link *top,
-                      struct stor_err *err);
+                      const struct ploop_commit *commit, struct stor_err *err);
+
+/* Go on with other files below the top, which together read as those there were. They are taken
+ * over on success, and the old ones closed. */
+int ploop_engine_rebase(struct ploop_engine *engine, const struct ploop_link *links, unsigned count,
+                        struct stor_err *err);
 
 struct ploop_usage {
 	uint64_t size_bytes;      /* of the disk */

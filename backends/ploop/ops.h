@@ -84,17 +84,15 @@ int ploop_op_snapshots(struct ploop_disk *disk, stor_snapshot_fn emit, void *ctx
 int ploop_op_snapshot(struct ploop_disk *disk, const char *id, struct stor_err *err);
 
 /*
- * The two halves of it, for a running disk: prepare makes the new top's file, durably, and returns
- * its name (malloc'ed); then the caller freezes the filesystem, puts the file on top of its engine
- * (ploop_engine_push()), and commits. A prepared file that is not committed is to be taken back, or
- * is removed by the next recovery. A commit that fails has changed nothing, unless the report says
- * that it may have.
+ * The same of a running disk. First the new top's file is made and the changed descriptor staged,
+ * both durably; *file: its name (malloc'ed). Then the filesystem's owner freezes it, and who serves
+ * the disk goes on in the file and renames the descriptor (ploop_client_push()). Afterwards the
+ * descriptor is read anew: 0 when it names the file, else -1, with what was staged removed. id
+ * NULL: the state becomes a Temporary one, for a merge.
  */
-int ploop_op_snapshot_prepare(struct ploop_disk *disk, const char *id, char **file,
-                              struct stor_err *err);
-int ploop_op_snapshot_commit(struct ploop_disk *disk, const char *id, const char *file,
-                             struct stor_err *err);
-void ploop_op_snapshot_abort(struct ploop_disk *disk, const char *file);
+int ploop_op_snapshot_stage(struct ploop_disk *disk, const char *id, char **file,
+                            struct stor_err *err);
+int ploop_op_snapshot_staged(struct ploop_disk *disk, const char *file, struct stor_err *err);
 
 /* Give the live state up for a new one on top of the snapshot. */
 int ploop_op_rollback(struct ploop_disk *disk, const char *id, struct stor_err *err);
@@ -111,6 +109,22 @@ int ploop_op_delete(struct ploop_disk *disk, const char *id, struct stor_err *er
  */
 int ploop_op_merge(struct ploop_disk *disk, const char *id, const char *until,
                    struct stor_err *err);
+
+/*
+ * The same of a running disk, whose files its server reads. First begin says what is to be folded,
+ * and whether the live state is what it would be folded into: then a state is put between
+ * (ploop_op_snapshot_stage() without an id), and folded instead. Then the fold itself, of parents'
+ * clusters that the server does not see; and the server takes the new chain.
+ */
+struct ploop_fold {
+	char newest[GUID_TEXT_BYTES], lowest[GUID_TEXT_BYTES];
+	bool needs_state;
+};
+
+int ploop_op_merge_begin(struct ploop_disk *disk, const char *id, const char *until,
+                         struct ploop_fold *fold, struct stor_err *err);
+int ploop_op_merge_fold(struct ploop_disk *disk, const struct ploop_fold *fold,
+                        struct stor_err *err);
 
 /* Merge or remove Temporary states that need be no more. The operations above that change the tree
  * do it first. */

@@ -221,3 +221,73 @@ int ploop_op_merge(struct ploop_disk *disk, const char *id, const char *until, s
 	}
 	return ploop_ops_fold(disk, newest, lowest, err);
 }
+
+/* --- of a running disk --- */
+
+/* A longer table could need the room of clusters that the server reads. */
+static int check_sizes(struct ploop_disk *disk, const struct range *range, struct stor_err *err)
+{
+	struct ploop_engine *engine[2] = { NULL, NULL };
+	bool differ = false;
+
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned count = i ? range->count : range->lowest + 1;
+
+		engine[i] = ploop_ops_open(disk, (const struct ploop_image **)range->chain, 0,
+		                           count, false, err);
+	}
+	if (engine[0] && engine[1])
+		differ = ploop_engine_size(engine[0]) != ploop_engine_size(engine[1]);
+	for (unsigned i = 0; i < 2; i++)
+		if (engine[i])
+			ploop_engine_abandon(engine[i]);
+	if (!engine[0] || !engine[1])
+		return -1;
+	return differ ? host->fail(err, STOR_UNSUPPORTED, 0,
+	                           "ploop: merge %s: the disk has grown since; it can be merged "
+	                           "when it is stopped",
+	                           disk->path)
+	              : 0;
+}
+
+/* Down to the lowest of the states below that are only waiting for their end. */
+static void extend_down(const struct ploop_descriptor *d, char lowest[GUID_TEXT_BYTES])
+{
+	for (unsigned steps = 0; steps < d->shot_count; steps++) {
+		const struct ploop_shot *shot = ploop_descriptor_shot(d, lowest), *parent;
+		const struct ploop_image *image;
+
+		parent = shot ? ploop_descriptor_shot(d, shot->parent) : NULL;
+		image = parent ? ploop_descriptor_image(d, parent->guid) : NULL;
+		if (!image || !parent->is_temporary || !ploop_file_is_own(image->file) ||
+		    ploop_descriptor_children(d, parent->guid) != 1)
+			return;
+		memcpy(lowest, parent->guid, GUID_TEXT_BYTES);
+	}
+}
+
+int ploop_op_merge_begin(struct ploop_disk *disk, const char *id, const char *until,
+                         struct ploop_fold *fold, struct stor_err *err)
+{
+	const struct ploop_shot *newest = ploop_ops_find(disk, id, err);
+	const struct ploop_shot *lowest =
+		until && newest ? ploop_ops_find(disk, until, err) : newest;
+	struct range range = { .count = 0 };
+
+	if (!newest || !lowest)
+		return -1;
+	memcpy(fold->newest, newest->guid, sizeof(fold->newest));
+	memcpy(fold->lowest, lowest->guid, sizeof(fold->lowest));
+	extend_down(&disk->descriptor, fold->lowest);
+	if (find_range(disk, fold->newest, fold->lowest, &range, err) ||
+	    check_sizes(disk, &range, err))
+		return -1;
+	fold->needs_state = guid_equal(range.child, disk->descriptor.top);
+	return 0;
+}
+
+int ploop_op_merge_fold(struct ploop_disk *disk, const struct ploop_fold *fold,
+                        struct stor_err *err)
+{
+	return ploop_ops_fold(disk, fold->newest, fold->lowest, err);
+}

@@ -182,7 +182,7 @@ static int remove_orphans(struct ploop_disk *disk, struct stor_err *err)
 
 static int remove_temporary_files(struct ploop_disk *disk, struct stor_err *err)
 {
-	static const char *const names[] = { PLOOP_DESCRIPTOR_NAME ".tmp", PLOOP_NAMES_NAME ".tmp",
+	static const char *const names[] = { PLOOP_DESCRIPTOR_STAGED, PLOOP_NAMES_NAME ".tmp",
 		                             PLOOP_INTENT_NAME ".tmp" };
 
 	for (unsigned i = 0; i < 3; i++) {

@@ -27,41 +27,84 @@ static int check_free(struct ploop_disk *disk, const char *id, char guid[GUID_TE
 	                            disk->path, PLOOP_STATES_MAX);
 }
 
-int ploop_op_snapshot_prepare(struct ploop_disk *disk, const char *id, char **file,
-                              struct stor_err *err)
-{
-	char guid[GUID_TEXT_BYTES];
-	uint64_t sectors;
-
-	if (check_free(disk, id, guid, err))
-		return -1;
-	*file = ploop_ops_new_delta(disk, disk->descriptor.top, &sectors, err);
-	return *file ? 0 : -1;
-}
-
-int ploop_op_snapshot_commit(struct ploop_disk *disk, const char *id, const char *file,
-                             struct stor_err *err)
+/* The descriptor in which the live state is the state `guid`, and `file` is on top of it. */
+static int make_changed(struct ploop_disk *disk, const char *guid, bool is_temporary,
+                        const char *file, struct ploop_descriptor *changed, struct stor_err *err)
 {
 	const struct ploop_image *chain[PLOOP_CHAIN_MAX];
+	bool is_plain;
+
+	if (!ploop_descriptor_chain(&disk->descriptor, disk->descriptor.top, chain, err) ||
+	    ploop_descriptor_copy(&disk->descriptor, changed, err))
+		return -1;
+	is_plain = chain[0]->is_plain;
+	ploop_descriptor_rename(changed, changed->top, guid);
+	ploop_descriptor_shot(changed, guid)->is_temporary = is_temporary;
+	memcpy(changed->top, PLOOP_TOP_GUID, sizeof(changed->top));
+	return ploop_descriptor_add(changed, changed->top, guid, file, is_plain)
+	               ? host->fail(err, STOR_FAILED, ENOMEM, "ploop: snapshot %s", disk->path)
+	               : 0;
+}
+
+static int commit(struct ploop_disk *disk, const char *id, const char *file, struct stor_err *err)
+{
 	cleanup_ploop_descriptor struct ploop_descriptor changed = { .images = NULL };
 	struct ploop_intent intent = { .text = NULL };
 	char guid[GUID_TEXT_BYTES];
 
-	if (check_free(disk, id, guid, err) || ploop_names_add(disk, id, guid, err) ||
-	    ploop_descriptor_copy(&disk->descriptor, &changed, err))
-		return -1;
-	if (!ploop_descriptor_chain(&changed, changed.top, chain, err))
-		return -1;
-	ploop_descriptor_rename(&changed, changed.top, guid);
-	memcpy(changed.top, PLOOP_TOP_GUID, sizeof(changed.top));
-	if (ploop_descriptor_add(&changed, changed.top, guid, file, chain[0]->is_plain))
-		return host->fail(err, STOR_FAILED, ENOMEM, "ploop: snapshot %s", disk->path);
-	return ploop_ops_store(disk, &changed, &intent, err);
+	ploop_snapshot_guid(id, guid);
+	return ploop_names_add(disk, id, guid, err) ||
+	                       make_changed(disk, guid, false, file, &changed, err)
+	               ? -1
+	               : ploop_ops_store(disk, &changed, &intent, err);
 }
 
-void ploop_op_snapshot_abort(struct ploop_disk *disk, const char *file)
+/* --- the same of a running disk --- */
+
+static int stage(struct ploop_disk *disk, const char *guid, bool is_temporary, const char *file,
+                 struct stor_err *err)
 {
+	cleanup_ploop_descriptor struct ploop_descriptor changed = { .images = NULL };
+
+	return make_changed(disk, guid, is_temporary, file, &changed, err)
+	               ? -1
+	               : ploop_descriptor_stage(disk->dir, &changed, err);
+}
+
+int ploop_op_snapshot_stage(struct ploop_disk *disk, const char *id, char **file,
+                            struct stor_err *err)
+{
+	char guid[GUID_TEXT_BYTES];
+	uint64_t sectors;
+
+	if (id && check_free(disk, id, guid, err))
+		return -1;
+	if (!id && guid_make(guid) < 0)
+		return host->fail(err, STOR_FAILED, errno, "ploop: name a state of %s", disk->path);
+	*file = ploop_ops_new_delta(disk, disk->descriptor.top, &sectors, err);
+	if (!*file)
+		return -1;
+	if ((!id || !ploop_names_add(disk, id, guid, err)) && !stage(disk, guid, !id, *file, err))
+		return 0;
+	(void)disk->dir->ops->unlink(disk->dir, *file);
+	free(*file);
+	*file = NULL;
+	return -1;
+}
+
+int ploop_op_snapshot_staged(struct ploop_disk *disk, const char *file, struct stor_err *err)
+{
+	struct ploop_descriptor now;
+
+	if (ploop_descriptor_load(disk->dir, &now, err))
+		return -1;
+	ploop_ops_adopt(disk, &now);
+	for (unsigned i = 0; i < disk->descriptor.image_count; i++)
+		if (!strcmp(disk->descriptor.images[i].file, file))
+			return 0;
+	(void)disk->dir->ops->unlink(disk->dir, PLOOP_DESCRIPTOR_STAGED);
 	(void)disk->dir->ops->unlink(disk->dir, file);
+	return -1;
 }
 
 #ifdef PLOOP_FAULTS
@@ -71,8 +114,7 @@ static int commit_before_file(struct ploop_disk *disk, const char *id, const cha
 {
 	int r = disk->dir->ops->rename(disk->dir, file, "late");
 
-	return r || ploop_op_snapshot_commit(disk, id, file, err) ||
-	                       disk->dir->ops->rename(disk->dir, "late", file)
+	return r || commit(disk, id, file, err) || disk->dir->ops->rename(disk->dir, "late", file)
 	               ? -1
 	               : 0;
 }
@@ -81,8 +123,13 @@ static int commit_before_file(struct ploop_disk *disk, const char *id, const cha
 int ploop_op_snapshot(struct ploop_disk *disk, const char *id, struct stor_err *err)
 {
 	cleanup_free char *file = NULL;
+	char guid[GUID_TEXT_BYTES];
+	uint64_t sectors;
 
-	if (ploop_op_settle(disk, err) || ploop_op_snapshot_prepare(disk, id, &file, err))
+	if (ploop_op_settle(disk, err) || check_free(disk, id, guid, err))
+		return -1;
+	file = ploop_ops_new_delta(disk, disk->descriptor.top, &sectors, err);
+	if (!file)
 		return -1;
 #ifdef PLOOP_FAULTS
 	if (ploop_op_fault(disk, FILE_LATE))
@@ -90,7 +137,7 @@ int ploop_op_snapshot(struct ploop_disk *disk, const char *id, struct stor_err *
 #endif
 	/* A commit that fails may have happened all the same: the file stays, and is removed by the
 	 * next recovery if it did not. */
-	return ploop_op_snapshot_commit(disk, id, file, err);
+	return commit(disk, id, file, err);
 }
 
 /* --- rollback --- */

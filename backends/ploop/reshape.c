@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Changes to an open image that move clusters or change its shape: grow, compact, preallocate, and
- * a new top. The engine is stopped meanwhile. Each is a row of steps after any of which the power
+ * Changes to an open image that move clusters or change its shape: grow, compact, preallocate. The
+ * engine is stopped meanwhile. Each is a row of steps after any of which the power
  * may fail: a copy is durable before the slot that points to it, a slot before what it pointed to
  * before is written over or cut off.
  */
@@ -173,6 +173,9 @@ static int clear_new_slots(struct ploop_engine *engine, const struct ploop_heade
 	r = ploop_engine_flush_quiet(engine);
 	if (!r && from < end)
 		r = top->file->ops->zero(top->file, from, end - from);
+	/* Others refuse blocks that were never written. */
+	if (!r && from < end)
+		r = top->file->ops->seal(top->file, from, end - from, end + 1);
 	return r ? r : top->file->ops->sync(top->file);
 }
 
@@ -347,76 +350,6 @@ int ploop_engine_preallocate(struct ploop_engine *engine, struct stor_err *err)
 		r = ploop_engine_flush_quiet(engine);
 	ploop_engine_release(engine);
 	return r ? host->fail(err, STOR_FAILED, -r, "ploop: preallocate \"%s\"", top->name) : 0;
-}
-
-/* --- a new top --- */
-
-static int check_new_top(struct ploop_engine *engine, struct ploop_level *level,
-                         struct stor_err *err)
-{
-	if (engine->levels == PLOOP_CHAIN_MAX)
-		return host->fail(err, STOR_UNSUPPORTED, 0, "ploop: the chain has %u files already",
-		                  engine->levels);
-	if (level->is_raw || ploop_header_cluster_bytes(&level->header) != engine->cluster_bytes ||
-	    (level->header.sectors + level->header.cluster_sectors - 1) * PLOOP_SECTOR <
-	            engine->size_bytes)
-		return host->fail(err, STOR_FAILED, 0,
-		                  "ploop: \"%s\" does not fit on top of \"%s\"", level->name,
-		                  ploop_top(engine)->name);
-	return 0;
-}
-
-static int put_on_top(struct ploop_engine *engine, struct ploop_level *level)
-{
-	struct ploop_level *old = ploop_top(engine);
-	int r = ploop_engine_flush_quiet(engine);
-
-	if (r)
-		return r;
-	if (!old->is_raw) {
-		r = engine->is_modified ? ploop_top_tidy(engine) : 0;
-		if (!r)
-			r = ploop_top_close_mark(engine);
-		if (r)
-			return r;
-		old->clusters = engine->alloc.is_scanned ? engine->alloc.end : old->clusters;
-	}
-	ploop_map_forget(engine);
-	ploop_alloc_reset(engine);
-	engine->reserved_count = 0;
-	engine->levels++;
-	*ploop_top(engine) = *level;
-	engine->closing_mark = PLOOP_MARK_CLOSED;
-	engine->is_modified = false;
-	ploop_top(engine)->header.mark = PLOOP_MARK_IN_USE;
-	return ploop_top_write_header(engine, &ploop_top(engine)->header);
-}
-
-int ploop_engine_push(struct ploop_engine *engine, const struct ploop_link *top,
-                      struct stor_err *err)
-{
-	struct ploop_level level = { .name = NULL };
-	int r;
-
-	if (ploop_level_read(&level, top, err) || check_new_top(engine, &level, err)) {
-		free(level.name);
-		return -1;
-	}
-	ploop_engine_stop(engine);
-	r = put_on_top(engine, &level);
-	if (r && ploop_top(engine)->file == top->file)
-		engine->levels--;
-	if (r && !ploop_top(engine)->is_raw) {
-		/* Back to the old top, which goes on being written. */
-		ploop_top(engine)->header.mark = PLOOP_MARK_IN_USE;
-		if (ploop_top_write_header(engine, &ploop_top(engine)->header))
-			engine->flush.failed = true;
-	}
-	ploop_engine_release(engine);
-	if (!r)
-		return 0;
-	free(level.name);
-	return host->fail(err, STOR_FAILED, -r, "ploop: put \"%s\" on top", top->name);
 }
 
 /* --- usage --- */

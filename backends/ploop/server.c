@@ -33,6 +33,12 @@ static int open_engine(struct ploop_server *server, const struct ploop_server_pa
 		return -1;
 	}
 	server->target.size_bytes = ploop_engine_size(server->engine);
+	/* The device ends with the file, so that it can grow when that does. */
+	if (params->size_bytes)
+		server->target.size_bytes = params->offset_bytes + params->size_bytes;
+	server->top_fd = open.links[open.count - 1].file->fd;
+	server->cluster_sectors = ploop_engine_cluster_bytes(server->engine) / PLOOP_SECTOR;
+	server->is_partition = params->is_partition;
 	server->target.discard_bytes = ploop_engine_cluster_bytes(server->engine);
 	return 0;
 }
@@ -41,13 +47,14 @@ static int open_engine(struct ploop_server *server, const struct ploop_server_pa
 static int spawn(struct ploop_server *server, const struct ploop_server_params *params,
                  struct stor_server *spawned, struct stor_err *err)
 {
-	cleanup_free int *keep = calloc(params->open->count + 2, sizeof(*keep));
+	cleanup_free int *keep = calloc(params->open->count + 3, sizeof(*keep));
 	struct stor_server_req req = {
 		.struct_size = sizeof(req),
 		.name = params->name,
 		.main = ploop_server_main,
 		.arg = server,
 		.keep_fds = keep,
+		.flags = STOR_SERVER_KEEPS_PEER,
 	};
 	unsigned count = 0;
 
@@ -57,6 +64,8 @@ static int spawn(struct ploop_server *server, const struct ploop_server_params *
 		if (params->open->links[i].file->fd >= 0)
 			keep[count++] = params->open->links[i].file->fd;
 	keep[count++] = server->fuse_fd;
+	if (params->lock_fd >= 0)
+		keep[count++] = params->lock_fd;
 	keep[count] = -1;
 	return host->spawn_server(&req, spawned, err);
 }
@@ -70,13 +79,12 @@ static int make_device(const struct ploop_server_params *params, const struct ex
 		.io = params->direct_io ? LOOPDEV_DIRECT : LOOPDEV_BUFFERED,
 		.block_bytes = params->block_bytes,
 		.offset_bytes = params->offset_bytes,
-		.size_bytes = params->size_bytes,
 	};
 	struct ploop_control_answer answer;
 	cleanup_close int file_fd = -1;
 
-	if (ploop_control_receive(spawned->control_fd, PLOOP_CONTROL_STARTED, START_TIMEOUT_MS,
-	                          params->name, &answer, err))
+	if (ploop_control_receive(spawned->control_fd, 0, START_TIMEOUT_MS, params->name, &answer,
+	                          err))
 		return -1;
 	kill_point("ploop-server-started");
 	file_fd = export_mount_open(mount, params->name, params->read_only, err);

@@ -19,6 +19,9 @@ struct ploop_server_params {
 	uint32_t block_bytes; /* logical block size of the device; 0: 512 */
 	/* The part of the disk that the device is; size 0: to its end. */
 	uint64_t offset_bytes, size_bytes;
+	bool is_partition; /* ... which is the disk's partition, and grows with it */
+	int lock_fd; /* whose lock lasts as long as the server; -1: none. The caller keeps its own
+	              */
 };
 
 /*

@@ -7,13 +7,18 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <stor/kill_point.h>
 #include <stor/util.h>
 
 #include "common/host.h"
+#include "ploop/descriptor.h"
+#include "ploop/partition.h"
 
 /* --- errors of this process --- */
 
@@ -79,45 +84,123 @@ struct stor_err *ploop_control_own_errors(void)
 
 /* --- requests --- */
 
-/* Takes the descriptor over. */
-static int push(struct ploop_server *server, const struct ploop_control_request *request, int fd,
-                struct stor_err *err)
-{
-	struct ploop_link link = { .name = request->name };
-	int r = fd < 0 ? -EBADF : ploop_file_from_fd(fd, &link.file);
+/* Descriptors that came with a request; each is taken by who keeps it. */
+struct parcel {
+	int fds[PLOOP_CONTROL_FDS_MAX];
+	unsigned count;
+};
 
-	if (r) {
-		close_fd(&fd);
-		return host->fail(err, STOR_FAILED, -r, "ploop: take over \"%s\"", request->name);
-	}
-	if (!ploop_engine_push(server->engine, &link, err))
-		return 0;
-	ploop_file_close(link.file);
-	return -1;
+static void parcel_free(struct parcel *parcel)
+{
+	for (unsigned i = 0; i < parcel->count; i++)
+		close_fd(&parcel->fds[i]);
+	parcel->count = 0;
 }
 
-static int grow(struct ploop_server *server, uint64_t size_bytes, struct stor_err *err)
+static int take_file(struct parcel *parcel, unsigned index, struct ploop_file **file)
 {
+	int r = index < parcel->count ? ploop_file_from_fd(parcel->fds[index], file) : -EBADF;
+
+	if (!r)
+		parcel->fds[index] = -1;
+	return r;
+}
+
+/* ctx: the volume's folder. What cannot be made durable has happened all the same. */
+static int put_descriptor(void *ctx)
+{
+	int dir_fd = *(const int *)ctx;
+
+	kill_point("ploop-server-top");
+	if (renameat(dir_fd, PLOOP_DESCRIPTOR_STAGED, dir_fd, PLOOP_DESCRIPTOR_NAME) < 0)
+		return -errno;
+	if (fsync(dir_fd) < 0)
+		host->fail((struct stor_err *)&report, STOR_FAILED, errno,
+		           "ploop: make " PLOOP_DESCRIPTOR_NAME " durable");
+	kill_point("ploop-server-renamed");
+	return 0;
+}
+
+static int push(struct ploop_server *server, const struct ploop_control_request *request,
+                struct parcel *parcel, struct stor_err *err)
+{
+	struct ploop_commit commit = { put_descriptor, &parcel->fds[1] };
+	struct ploop_link link = { .name = request->name };
+	int r = take_file(parcel, 0, &link.file);
+
+	if (r)
+		return host->fail(err, STOR_FAILED, -r, "ploop: take over \"%s\"", request->name);
+	if (ploop_engine_push(server->engine, &link, parcel->count > 1 ? &commit : NULL, err)) {
+		ploop_file_close(link.file);
+		return -1;
+	}
+	/* Others may read it now. */
+	flock(server->top_fd, LOCK_SH | LOCK_NB);
+	server->top_fd = link.file->fd;
+	return 0;
+}
+
+static int rebase(struct ploop_server *server, const struct ploop_control_request *request,
+                  struct parcel *parcel, struct stor_err *err)
+{
+	cleanup_free struct ploop_link *links = calloc(parcel->count + 1, sizeof(*links));
+	char name[sizeof("file 127")];
+	int r = links ? 0 : -ENOMEM;
+
+	for (unsigned i = 0; i < parcel->count && !r; i++) {
+		snprintf(name, sizeof(name), "file %u", i & 127);
+		links[i].name = strdup(name);
+		links[i].is_raw = !i && request->argument;
+		r = links[i].name ? take_file(parcel, i, &links[i].file) : -ENOMEM;
+	}
+	if (r)
+		host->fail(err, STOR_FAILED, -r, "ploop: take over a chain");
+	else
+		r = ploop_engine_rebase(server->engine, links, parcel->count, err);
+	for (unsigned i = 0; links && i < parcel->count; i++) {
+		free((char *)(uintptr_t)links[i].name);
+		if (r)
+			ploop_file_close(links[i].file);
+	}
+	return r ? -1 : 0;
+}
+
+/* The partition, and what is served, end where the disk now ends. The guest's requests go on
+ * already, but what they ask for is done at once. */
+static int fit(struct ploop_server *server, struct stor_err *err)
+{
+	struct blockdev *disk = ploop_engine_blockdev(server->engine);
+	uint64_t end = disk->size_bytes;
 	int r;
 
-	if (ploop_engine_grow(server->engine, size_bytes, err))
-		return -1;
-	server->target.size_bytes = ploop_engine_size(server->engine);
+	if (server->is_partition) {
+		if (ploop_fit_partition(disk, server->cluster_sectors, "the disk", &end, err))
+			return -1;
+		r = blockdev_flush(disk);
+		if (r)
+			return host->fail(err, STOR_FAILED, -r, "ploop: write partition table");
+	}
+	if (end <= server->target.size_bytes)
+		return 0;
+	server->target.size_bytes = end;
 	r = export_grown(server->export);
 	return r ? host->fail(err, STOR_FAILED, -r, "ploop: tell the kernel of the new size") : 0;
 }
 
 static void perform(struct ploop_server *server, const struct ploop_control_request *request,
-                    int *fd)
+                    struct parcel *parcel)
 {
 	struct stor_err *err = (struct stor_err *)&report;
 
 	switch (request->op) {
 	case PLOOP_CONTROL_GROW:
-		grow(server, request->argument, err);
+		ploop_engine_grow(server->engine, request->argument, err);
 		break;
 	case PLOOP_CONTROL_PUSH:
-		push(server, request, steal_fd(fd), err);
+		push(server, request, parcel, err);
+		break;
+	case PLOOP_CONTROL_REBASE:
+		rebase(server, request, parcel, err);
 		break;
 	case PLOOP_CONTROL_COMPACT:
 		ploop_engine_compact(server->engine, &report.freed_bytes, err);
@@ -134,27 +217,32 @@ static void perform(struct ploop_server *server, const struct ploop_control_requ
 
 /* The engine stands still meanwhile, and does its I/O at once: nobody turns the ring. */
 static void perform_quiet(struct ploop_server *server, const struct ploop_control_request *request,
-                          int *fd)
+                          struct parcel *parcel)
 {
+	struct stor_err *err = (struct stor_err *)&report;
+
 	ploop_engine_hold(server->engine);
 	while (!ploop_engine_is_quiet(server->engine))
 		if (ring_turn(&server->ring, 0, -1) < 0)
 			break;
-	if (ploop_engine_is_quiet(server->engine)) {
-		server->is_turning = false;
-		perform(server, request, fd);
-		server->is_turning = true;
-	} else {
-		host->fail((struct stor_err *)&report, STOR_FAILED, EIO, "ploop: wait for I/O");
+	if (!ploop_engine_is_quiet(server->engine)) {
+		host->fail(err, STOR_FAILED, EIO, "ploop: wait for I/O");
+		ploop_engine_release(server->engine);
+		return;
 	}
+	server->is_turning = false;
+	perform(server, request, parcel);
 	ploop_engine_release(server->engine);
+	if (request->op == PLOOP_CONTROL_GROW && !report.status)
+		fit(server, err);
+	server->is_turning = true;
 }
 
 /* --- messages --- */
 
-static void send_report(struct ploop_server *server, uint32_t op)
+static void send_report(struct ploop_server *server, uint64_t number)
 {
-	report.op = op;
+	report.number = number;
 	/* Whoever asked may be gone, or never read its answer. */
 	if (send(server->control_fd, &report, sizeof(report), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		host->log(STOR_LOG_DEBUG, "ploop: answer: %s", strerror(errno));
@@ -165,15 +253,15 @@ void ploop_control_started(struct ploop_server *server, bool has_failed)
 {
 	if (!has_failed)
 		memset(&report, 0, sizeof(report));
-	send_report(server, PLOOP_CONTROL_STARTED);
+	send_report(server, 0);
 }
 
-/* Returns the length; *fd is a descriptor that came along, or -1. */
-static ssize_t receive(int control_fd, struct ploop_control_request *request, int *fd)
+/* Returns the length. */
+static ssize_t receive(int control_fd, struct ploop_control_request *request, struct parcel *parcel)
 {
 	union {
 		struct cmsghdr header;
-		char room[CMSG_SPACE(sizeof(int))];
+		char room[CMSG_SPACE(sizeof(int) * PLOOP_CONTROL_FDS_MAX)];
 	} control;
 	struct iovec data = { request, sizeof(*request) };
 	struct msghdr message = { .msg_iov = &data,
@@ -183,32 +271,38 @@ static ssize_t receive(int control_fd, struct ploop_control_request *request, in
 	ssize_t n = recvmsg(control_fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
 
-	*fd = -1;
-	if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(fd, CMSG_DATA(header), sizeof(*fd));
+	parcel->count = 0;
+	if (header && header->cmsg_type == SCM_RIGHTS) {
+		size_t bytes = header->cmsg_len - CMSG_LEN(0);
+
+		memcpy(parcel->fds, CMSG_DATA(header), bytes);
+		parcel->count = (unsigned)(bytes / sizeof(int));
+	}
 	return n;
 }
 
 void ploop_control_handle(struct ploop_server *server)
 {
 	struct ploop_control_request request;
-	cleanup_close int fd = -1;
-	ssize_t n = receive(server->control_fd, &request, &fd);
+	struct parcel parcel;
+	ssize_t n = receive(server->control_fd, &request, &parcel);
 
 	server->is_asked = false;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		ploop_control_poll(server);
 		return;
 	}
-	/* Nobody holds the other end any more, or somebody talks nonsense. */
-	if (n != (ssize_t)sizeof(request)) {
+	/* Somebody talks nonsense. */
+	if (n != (ssize_t)sizeof(request) || request.fds != parcel.count) {
+		parcel_free(&parcel);
 		close_fd(&server->control_fd);
 		return;
 	}
 	request.name[sizeof(request.name) - 1] = '\0';
 	memset(&report, 0, sizeof(report));
-	perform_quiet(server, &request, &fd);
-	send_report(server, request.op);
+	perform_quiet(server, &request, &parcel);
+	parcel_free(&parcel);
+	send_report(server, request.number);
 	ploop_control_poll(server);
 }
 

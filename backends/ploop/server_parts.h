@@ -10,21 +10,29 @@
 /* --- messages on the control socket --- */
 
 enum ploop_control_op {
-	PLOOP_CONTROL_STARTED = 1, /* an answer nobody asked for: the server begins to serve */
-	PLOOP_CONTROL_GROW,        /* argument: bytes */
-	PLOOP_CONTROL_PUSH,        /* with a descriptor; name: for messages */
-	PLOOP_CONTROL_COMPACT,     /* answers bytes freed */
+	PLOOP_CONTROL_GROW = 1, /* argument: bytes */
+	/* With the new top's descriptor; name: for messages. With that of the volume's folder too:
+	 * what is staged there becomes its DiskDescriptor.xml when the top can be written to. */
+	PLOOP_CONTROL_PUSH,
+	PLOOP_CONTROL_REBASE,  /* with those below the top; argument: the base is raw */
+	PLOOP_CONTROL_COMPACT, /* answers bytes freed */
 	PLOOP_CONTROL_USAGE,
 };
 
+/* More than a message takes besides a full chain. */
+#define PLOOP_CONTROL_FDS_MAX 128
+
 struct ploop_control_request {
-	uint32_t op; /* enum ploop_control_op */
+	uint32_t op;  /* enum ploop_control_op */
+	uint32_t fds; /* how many come with it */
+	uint64_t
+		number; /* of no other request, so that an answer nobody fetched is known as such */
 	uint64_t argument;
 	char name[256];
 };
 
 struct ploop_control_answer {
-	uint32_t op;     /* that of the request */
+	uint64_t number; /* that of the request; 0: the server begins to serve, or does not */
 	uint32_t status; /* enum stor_status; the rest tells why, or the result */
 	int32_t errnum;
 	char text[512], hint[256];
@@ -47,6 +55,9 @@ struct ploop_server {
 	struct export_target target;
 	struct export *export;
 	int fuse_fd, control_fd;
+	int top_fd; /* of the top's file, which is locked exclusively; of the engine */
+	uint32_t cluster_sectors;
+	bool is_partition; /* what is served ends with the disk's partition */
 	struct ring_op control_op;
 	bool is_asked; /* the control socket has something to say */
 };
@@ -68,9 +79,9 @@ void ploop_control_started(struct ploop_server *server, bool has_failed);
 /* From now on, what fails in this process is kept for the next answer. */
 struct stor_err *ploop_control_own_errors(void);
 
-/* For the other side: one answer, within timeout_ms (-1: without end). `what`: the object and the
- * operation. 0, or -1 with err filled. */
-int ploop_control_receive(int control_fd, uint32_t op, int timeout_ms, const char *what,
+/* For the other side: the answer to a request, within timeout_ms (-1: without end). `what`: the
+ * object and the operation. 0, or -1 with err filled. */
+int ploop_control_receive(int control_fd, uint64_t number, int timeout_ms, const char *what,
                           struct ploop_control_answer *answer, struct stor_err *err);
 
 #endif

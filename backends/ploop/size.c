@@ -7,12 +7,15 @@
 #include <errno.h>
 #include <string.h>
 
+#include <stor/kill_point.h>
 #include <stor/superblock.h>
 #include <stor/util.h>
 
 #include "common/gpt.h"
 #include "common/host.h"
 #include "ploop/backend.h"
+#include "ploop/client.h"
+#include "ploop/partition.h"
 #include "ploop/seal.h"
 #include "ploop/volume.h"
 #include "ploop/window.h"
@@ -28,29 +31,12 @@ static int store_size(struct resize *s, struct stor_err *err)
 	return s->pv.has_descriptor ? ploop_descriptor_store(s->pv.dir, &s->pv.descriptor, err) : 0;
 }
 
-/* Lays the partition anew for a disk of the device's size; one that was there keeps its start. */
-static int fit_partition(const struct resize *s, struct blockdev *disk, struct stor_err *err)
+static int fit_partition(const struct resize *s, struct ploop_engine *engine, struct stor_err *err)
 {
-	struct gpt_partition partition, wanted;
-	enum gpt_state state;
-	int r = gpt_read(disk, &state, &partition);
+	uint64_t end;
 
-	if (!r && state == GPT_NONE)
-		return 0;
-	if (!r && state == GPT_DAMAGED)
-		return host->fail(err, STOR_FAILED, 0, "ploop: %s: partition table is damaged",
-		                  s->pv.path);
-	if (!r && gpt_layout(disk->size_bytes / PLOOP_SECTOR, s->pv.descriptor.cluster_sectors,
-	                     &wanted) < 0)
-		return host->fail(err, STOR_USAGE, 0, "ploop: %s: too small for a partition",
-		                  s->pv.path);
-	if (!r) {
-		wanted.sectors += wanted.first_sector - partition.first_sector;
-		wanted.first_sector = partition.first_sector;
-		r = gpt_write(disk, &wanted);
-	}
-	return r ? host->fail(err, STOR_FAILED, -r, "ploop: %s: write partition table", s->pv.path)
-	         : 0;
+	return ploop_fit_partition(ploop_engine_blockdev(engine), s->pv.descriptor.cluster_sectors,
+	                           s->pv.path, &end, err);
 }
 
 static int grow(struct resize *s, struct stor_err *err)
@@ -65,7 +51,7 @@ static int grow(struct resize *s, struct stor_err *err)
 	if (!r && is_full)
 		r = ploop_engine_preallocate(engine, err);
 	if (!r)
-		r = fit_partition(s, ploop_engine_blockdev(engine), err);
+		r = fit_partition(s, engine, err);
 	if (ploop_engine_close(engine, err) || r)
 		return -1;
 	if (is_full && (ploop_volume_open_chain(&s->pv, NULL, true, 0, err) ||
@@ -176,7 +162,7 @@ static int shrink(struct resize *s, struct stor_err *err)
 		return -1;
 	if (store_size(s, err) || cut_top(s, err) || open_engine(s, &engine, err))
 		return -1;
-	r = fit_partition(s, ploop_engine_blockdev(engine), err);
+	r = fit_partition(s, engine, err);
 	return ploop_engine_close(engine, err) || r ? -1 : 0;
 }
 
@@ -196,6 +182,50 @@ static int resize_files(struct resize *s, struct stor_err *err)
 	return s->size_bytes > old_bytes ? grow(s, err) : shrink(s, err);
 }
 
+/* --- while it is used --- */
+
+static int check_running(const struct ploop_volume *pv, const struct stor_resize_req *req,
+                         uint64_t size_bytes, struct stor_err *err)
+{
+	if (req->control_fd < 0) {
+		host->fail(err, STOR_UNSUPPORTED, 0,
+		           "ploop: %s is attached directly, and cannot grow while it is in use",
+		           pv->path);
+		host->hint(err, "attach it with -o attach=engine, or resize it when it is stopped");
+		return -1;
+	}
+	if (pv->descriptor.is_preallocated)
+		return host->fail(err, STOR_UNSUPPORTED, 0,
+		                  "ploop: %s is preallocated, and cannot grow while it is in use",
+		                  pv->path);
+	return size_bytes >= pv->descriptor.sectors * PLOOP_SECTOR
+	               ? 0
+	               : host->fail(err, STOR_UNSUPPORTED, 0,
+	                            "ploop: %s cannot become smaller while it is in use", pv->path);
+}
+
+/* The server does all but the descriptor; interrupted, it is done again. */
+static int resize_running(const struct stor_volume *volume, const struct stor_resize_req *req,
+                          struct stor_err *err)
+{
+	cleanup_ploop_volume struct ploop_volume pv = PLOOP_VOLUME_INIT;
+	uint64_t cluster, size_bytes;
+
+	if (ploop_volume_open(volume, 0, 0, &pv, err))
+		return -1;
+	cluster = (uint64_t)pv.descriptor.cluster_sectors * PLOOP_SECTOR;
+	size_bytes = req->size_bytes / cluster * cluster;
+	if (check_running(&pv, req, size_bytes, err))
+		return -1;
+	if (size_bytes == pv.descriptor.sectors * PLOOP_SECTOR)
+		return 0;
+	if (ploop_client_grow(req->control_fd, req->root_fd, size_bytes, err))
+		return -1;
+	kill_point("ploop-grown");
+	pv.descriptor.sectors = size_bytes / PLOOP_SECTOR;
+	return pv.has_descriptor ? ploop_descriptor_store(pv.dir, &pv.descriptor, err) : 0;
+}
+
 int ploop_resize(const struct stor_volume *volume, const struct stor_resize_req *req,
                  struct stor_err *err)
 {
@@ -203,8 +233,7 @@ int ploop_resize(const struct stor_volume *volume, const struct stor_resize_req 
 	int r;
 
 	if (req->root_fd >= 0)
-		return host->fail(err, STOR_UNSUPPORTED, 0,
-		                  "ploop: %s: cannot be resized while it is in use", volume->path);
+		return resize_running(volume, req, err);
 	if (ploop_volume_open(volume, PLOOP_VOLUME_EXCLUSIVE, 0, &s.pv, err))
 		return -1;
 	r = resize_files(&s, err);

@@ -53,13 +53,18 @@ static void close_disk(struct ploop_volume *pv, struct ploop_disk *disk)
 
 /* --- running --- */
 
-/* The new top, open and locked, becomes the server's; then the descriptor names it. Core has the
- * filesystem frozen. Should this be killed between, the next use of the volume finds a file that no
- * state has, with what was written since: so the name goes first into the descriptor only where
- * nothing was written yet, and the server holds writes back until it answered. */
-static int push_and_commit(struct ploop_volume *pv, struct ploop_disk *disk,
-                           const struct stor_snapshot_req *req, const char *file,
-                           struct stor_err *err)
+static int refuse_direct(const struct stor_volume *volume, struct stor_err *err)
+{
+	host->fail(err, STOR_UNSUPPORTED, 0,
+	           "ploop: %s is attached directly, and has no server that could go on in other "
+	           "files",
+	           volume->path);
+	host->hint(err, "attach it with -o attach=engine, or do it when it is stopped");
+	return -1;
+}
+
+/* The staged file, locked, becomes the server's top, and the staged descriptor the volume's. */
+static int push(struct ploop_volume *pv, int control_fd, const char *file, struct stor_err *err)
 {
 	cleanup_ploop_file struct ploop_file *top = NULL;
 	int r = pv->dir->ops->open(pv->dir, file, PLOOP_OPEN_WRITE, &top);
@@ -68,11 +73,37 @@ static int push_and_commit(struct ploop_volume *pv, struct ploop_disk *disk,
 		return host->fail(err, STOR_FAILED, -r, "ploop: open \"%s\"", file);
 	if (copyfile_lock(top->fd, LOCK_EX, 0))
 		return host->fail(err, STOR_BUSY, errno, "ploop: lock \"%s\"", file);
-	kill_point("ploop-snapshot-prepared");
-	if (ploop_client_push(req->control_fd, top->fd, file, err))
+	return ploop_client_push(control_fd, top->fd, pv->dir_fd, file, err);
+}
+
+static int put_new_top(struct ploop_volume *pv, struct ploop_disk *disk,
+                       const struct stor_snapshot_req *req, const char *id, struct stor_err *err)
+{
+	cleanup_free char *file = NULL;
+	int r;
+
+	if (ploop_op_snapshot_stage(disk, id, &file, err))
 		return -1;
+	kill_point("ploop-snapshot-staged");
+	r = push(pv, req->control_fd, file, err);
 	kill_point("ploop-snapshot-pushed");
-	return ploop_op_snapshot_commit(disk, req->id, file, err);
+	/* A server that is gone may have done it, or not. */
+	if (ploop_op_snapshot_staged(disk, file, err) && !r)
+		return host->fail(err, STOR_FAILED, 0, "ploop: %s: the new descriptor is gone",
+		                  pv->path);
+	return r;
+}
+
+/* Other users keep the shared lock: nothing is recovered, and files are not locked. */
+static int open_running(const struct stor_volume *volume, int control_fd, struct ploop_volume *pv,
+                        struct ploop_disk *disk, struct stor_err *err)
+{
+	if (control_fd < 0)
+		return refuse_direct(volume, err);
+	return check_folder(volume, err) || ploop_volume_open(volume, 0, 0, pv, err) ||
+	                       ploop_disk_load(pv->dir, pv->path, 0, disk, err)
+	               ? -1
+	               : 0;
 }
 
 static int snapshot_running(const struct stor_volume *volume, const struct stor_snapshot_req *req,
@@ -80,29 +111,50 @@ static int snapshot_running(const struct stor_volume *volume, const struct stor_
 {
 	cleanup_ploop_volume struct ploop_volume pv = PLOOP_VOLUME_INIT;
 	struct ploop_disk disk;
-	char *file = NULL;
 	int r;
 
-	if (req->control_fd < 0) {
-		host->fail(
-			err, STOR_UNSUPPORTED, 0,
-			"ploop: %s is attached directly, and has no server that could go on in a "
-			"new file",
-			volume->path);
-		host->hint(err, "attach it with -o attach=engine, or take the snapshot when it is "
-		                "stopped");
+	if (open_running(volume, req->control_fd, &pv, &disk, err))
 		return -1;
-	}
-	if (check_folder(volume, err) || ploop_volume_open(volume, 0, 0, &pv, err) ||
-	    ploop_disk_load(pv.dir, pv.path, 0, &disk, err))
-		return -1;
-	r = ploop_op_snapshot_prepare(&disk, req->id, &file, err);
-	if (!r) {
-		r = push_and_commit(&pv, &disk, req, file, err);
-		free(file);
-	}
+	r = put_new_top(&pv, &disk, req, req->id, err);
 	ploop_disk_close(&disk);
 	return r;
+}
+
+/* The server reads the files that the descriptor now names below the top. */
+static int rebase(struct ploop_volume *pv, int control_fd, struct stor_err *err)
+{
+	int fds[PLOOP_CHAIN_MAX];
+	bool is_raw;
+
+	ploop_descriptor_free(&pv->descriptor);
+	if (ploop_descriptor_load(pv->dir, &pv->descriptor, err) ||
+	    ploop_volume_open_below(pv, err))
+		return -1;
+	is_raw = pv->count && pv->links[0].is_raw;
+	for (unsigned i = 0; i < pv->count; i++)
+		fds[i] = pv->links[i].file->fd;
+	return ploop_client_rebase(control_fd, fds, pv->count, is_raw, err);
+}
+
+static int merge_running(const struct stor_volume *volume, const struct stor_snapshot_req *req,
+                         struct stor_err *err)
+{
+	cleanup_ploop_volume struct ploop_volume pv = PLOOP_VOLUME_INIT;
+	struct ploop_fold fold;
+	struct ploop_disk disk;
+	int r;
+
+	if (open_running(volume, req->control_fd, &pv, &disk, err))
+		return -1;
+	r = ploop_op_merge_begin(&disk, req->id, req->until, &fold, err);
+	if (!r && fold.needs_state)
+		r = put_new_top(&pv, &disk, req, NULL, err);
+	kill_point("ploop-merge-begun");
+	if (!r)
+		r = ploop_op_merge_fold(&disk, &fold, err);
+	kill_point("ploop-merge-folded");
+	ploop_disk_close(&disk);
+	return r ? r : rebase(&pv, req->control_fd, err);
 }
 
 /* --- the callbacks --- */
@@ -196,6 +248,8 @@ int ploop_rollback(const struct stor_volume *volume, const struct stor_snapshot_
 int ploop_merge(const struct stor_volume *volume, const struct stor_snapshot_req *req,
                 struct stor_err *err)
 {
+	if (req->root_fd >= 0)
+		return merge_running(volume, req, err);
 	return run_stopped(volume, req, op_merge, err);
 }
 

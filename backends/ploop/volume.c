@@ -192,16 +192,16 @@ static int open_link(struct ploop_volume *pv, unsigned index, bool writes, uint3
 	return 0;
 }
 
-int ploop_volume_open_chain(struct ploop_volume *pv, const char *guid, bool writes,
-                            uint32_t wait_ms, struct stor_err *err)
+/* All but the last `omitted` files of a chain. */
+static int open_links(struct ploop_volume *pv, const char *guid, unsigned omitted, bool writes,
+                      uint32_t wait_ms, struct stor_err *err)
 {
-	const struct ploop_descriptor *descriptor = &pv->descriptor;
 	const struct ploop_image *chain[PLOOP_CHAIN_MAX];
-	unsigned count =
-		ploop_descriptor_chain(descriptor, guid ? guid : descriptor->top, chain, err);
+	unsigned count = ploop_descriptor_chain(&pv->descriptor, guid, chain, err);
 
 	if (!count)
 		return -1;
+	count -= omitted;
 	for (unsigned i = 0; i < count; i++) {
 		/* Type Plain stands at every image of a raw disk, but only its base is raw. */
 		pv->links[i] = (struct ploop_link){ .is_raw = !i && chain[0]->is_plain,
@@ -212,6 +212,17 @@ int ploop_volume_open_chain(struct ploop_volume *pv, const char *guid, bool writ
 		}
 	}
 	return 0;
+}
+
+int ploop_volume_open_chain(struct ploop_volume *pv, const char *guid, bool writes,
+                            uint32_t wait_ms, struct stor_err *err)
+{
+	return open_links(pv, guid ? guid : pv->descriptor.top, 0, writes, wait_ms, err);
+}
+
+int ploop_volume_open_below(struct ploop_volume *pv, struct stor_err *err)
+{
+	return open_links(pv, pv->descriptor.top, 1, false, 0, err);
 }
 
 void ploop_volume_close_chain(struct ploop_volume *pv)

@@ -57,6 +57,9 @@ int ploop_volume_open_dir(const char *path, unsigned flags, uint32_t wait_ms,
 int ploop_volume_open_chain(struct ploop_volume *pv, const char *guid, bool writes,
                             uint32_t wait_ms, struct stor_err *err);
 
+/* Open and lock the files below the live state's own. */
+int ploop_volume_open_below(struct ploop_volume *pv, struct stor_err *err);
+
 void ploop_volume_close_chain(struct ploop_volume *pv);
 void ploop_volume_close(struct ploop_volume *pv);
 #define cleanup_ploop_volume __attribute__((cleanup(ploop_volume_close)))

@@ -60,6 +60,21 @@ bool proc_is_alive(pid_t pid, uint64_t start_time)
 	return state != 'Z' && state != 'X' && (!start_time || found == start_time);
 }
 
+pid_t proc_pidfd_pid(int pidfd)
+{
+	char path[64], line[64];
+	long pid = -1;
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	info = fopen(path, "re");
+	while (info && fgets(line, sizeof(line), info) && sscanf(line, "Pid: %ld", &pid) != 1)
+		continue;
+	if (info)
+		fclose(info);
+	return (pid_t)pid;
+}
+
 int proc_wait(pid_t pid)
 {
 	int status;

@@ -16,6 +16,9 @@ uint64_t proc_start_time(pid_t pid);
 /* Is this very process still there (not a zombie)? start_time 0: any process with that pid. */
 bool proc_is_alive(pid_t pid, uint64_t start_time);
 
+/* The process that a pidfd is of; -1: it has ended. */
+pid_t proc_pidfd_pid(int pidfd);
+
 /*
  * Run a program found in PATH, with stdin from /dev/null and both outputs captured; each line goes
  * to emit as key "note" (emit may be NULL). argv is NULL-terminated. Returns the exit status

@@ -82,9 +82,11 @@ static void attach_engine(char **files, unsigned count, struct stor_attachment *
 	struct ploop_open_params open = {
 		.links = links, .count = count, .writable = true, .recover = true
 	};
-	struct ploop_server_params params = {
-		.name = "stor-ploop bench", .open = &open, .direct_io = true, .block_bytes = 4096
-	};
+	struct ploop_server_params params = { .lock_fd = -1,
+		                              .name = "stor-ploop bench",
+		                              .open = &open,
+		                              .direct_io = true,
+		                              .block_bytes = 4096 };
 	struct stor_err err = STOR_ERR_INIT;
 	struct ploop_dir *dir = here();
 

@@ -9,10 +9,10 @@ TIME_LIMIT=900
 # shellcheck source=tests/kill.sh
 . "$TOP/tests/kill.sh"
 
-# Points that are no step of a run; tests/system/races.sh, image_kill.sh and volume.sh kill at most of them,
-# and net_kill.sh at those of networks.
+# Points that are no step of a run; tests/system/races.sh, image_kill.sh, volume.sh and ploop_online.sh kill at
+# most of them, and net_kill.sh at those of networks.
 NOT_OF_RUN='
-clone-folder clone-made resize-device umount-done mount-recorded mount-moved
+freeze-guard volume-frozen volume-changed clone-folder clone-made resize-device umount-done mount-recorded mount-moved
 volume-unnamed volume-destroyed root-destroyed golden-unnamed image-removing
 image-import-begin image-import-unpacked'
 

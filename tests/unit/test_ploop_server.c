@@ -153,7 +153,8 @@ static void must_serve(struct served *served, const struct ploop_link *links, un
 	struct ploop_open_params open = {
 		.links = links, .count = count, .writable = !read_only, .recover = true
 	};
-	struct ploop_server_params params = { .name = "stor-ploop unit test",
+	struct ploop_server_params params = { .lock_fd = -1,
+		                              .name = "stor-ploop unit test",
 		                              .open = &open,
 		                              .read_only = read_only,
 		                              .direct_io = true,
@@ -434,7 +435,7 @@ static void it_changes_while_it_is_used(void **state)
 	if (freed < 20 * MIB)
 		fail_msg("compact freed %llu", (unsigned long long)freed);
 	assert_int_equal(open_image("top", PLOOP_OPEN_WRITE, &links[1]), 0);
-	if (ploop_client_push(served.attachment.control_fd, links[1].file->fd, "top", &err))
+	if (ploop_client_push(served.attachment.control_fd, links[1].file->fd, -1, "top", &err))
 		fail_msg("%s", err.text);
 	ploop_file_close(links[1].file);
 	assert_true(mark_of(scratch, "disk") == PLOOP_MARK_CLOSED);
@@ -480,7 +481,8 @@ static void refusals_say_why(void **state)
 	serve_one(&served, "disk", false);
 	assert_int_equal(open_image("junk", PLOOP_OPEN_WRITE, &link), 0);
 	assert_int_equal(
-		ploop_client_push(served.attachment.control_fd, link.file->fd, "junk", &err), -1);
+		ploop_client_push(served.attachment.control_fd, link.file->fd, -1, "junk", &err),
+		-1);
 	assert_non_null(strstr(err.text, "\"junk\""));
 	ploop_file_close(link.file);
 	/* It goes on as before. */

@@ -303,6 +303,13 @@ struct stor_stream_req {
 
 /* --- what stor offers to a backend -------------------------------------------------------- */
 
+/* The process keeps the other end of its control socket open too, as descriptor
+ * STOR_SERVER_PEER_FD: from there stor takes it for online operations on a mount that no stor
+ * process holds. So the socket does not tell that the volume is released; and several processes may
+ * have spoken to it, one after the other, that did not all read their answers. */
+#define STOR_SERVER_KEEPS_PEER 1u
+#define STOR_SERVER_PEER_FD 0
+
 struct stor_server_req {
 	size_t struct_size;
 	/* What `ps` shows: "stor-ploop /var/lib/stor/volumes/v1" */
@@ -316,6 +323,7 @@ struct stor_server_req {
 	int (*main)(void *arg, int control_fd);
 	void *arg;
 	const int *keep_fds; /* ended by -1; NULL: none */
+	uint32_t flags;      /* STOR_SERVER_* */
 };
 
 struct stor_server {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Growing loop volumes. Online it takes CAP_SYS_RESOURCE (EXT4_IOC_RESIZE_FS), which root of a
+# Growing loop and ploop volumes. Online it takes CAP_SYS_RESOURCE (EXT4_IOC_RESIZE_FS), which root of a
 # machine that is a container itself may lack.
 . "$(dirname "$0")/../../lib.sh"
 
@@ -35,6 +35,15 @@ test_a_mounted_volume_grows_under_a_running_container() {
 }
 test_a_root_grows_under_its_running_container() {
 	expect 0 run_stor volume create --backend loop --image busybox --size 48M v
+	grows / --root v
+}
+
+test_a_mounted_ploop_volume_grows_under_a_running_container() {
+	expect 0 run_stor volume create --backend ploop --size 48M v
+	grows /data --mount type=volume,src=v,dst=/data
+}
+test_a_ploop_root_grows_under_its_running_container() {
+	expect 0 run_stor volume create --backend ploop --image busybox --size 48M v
 	grows / --root v
 }
 
