@@ -32,11 +32,11 @@ sound() {
 # It says a number once that is durable, and none when the disk is gone.
 # shellcheck disable=SC2016 # the container's shell expands it
 LOAD='i=0; while :; do i=$((i + 1)); dd if=/dev/urandom of=/f$((i % 7)) bs=64k count=$((i % 40)) 2>/dev/null
-	echo $i >/n.new; sync; mv /n.new /n; sync; echo | dd of=/probe conv=fsync 2>/dev/null && echo $i; done'
+	echo $i >/n.new; sync -f /; mv /n.new /n; sync -f /; echo | dd of=/probe conv=fsync 2>/dev/null && echo $i; done'
 # start [OPTION…]: a container that writes all the time, and something that it must not lose.
 start() {
 	rm -f counted
-	"$STOR" run --rm "$@" --root v -- sh -c "echo kept >/kept; sync; $LOAD" >counted 2>run.log &
+	"$STOR" run --rm "$@" --root v -- sh -c "echo kept >/kept; sync -f /; $LOAD" >counted 2>run.log &
 	RUN=$!
 	wait_for grep -q '^5$' counted
 	SERVER=$(server)
@@ -103,7 +103,7 @@ test_a_stopped_server() {
 test_a_server_stopped_with_its_watcher() {
 	make_volume v
 	mkfifo input
-	"$STOR" run --rm -i --root v -- sh -c 'echo kept >/kept; sync; echo 1 >/n; read line' <input >counted 2>run.log &
+	"$STOR" run --rm -i --root v -- sh -c 'echo kept >/kept; sync -f /; echo 1 >/n; read line' <input >counted 2>run.log &
 	RUN=$!
 	exec 6>input
 	wait_for server_is_there

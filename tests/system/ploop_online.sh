@@ -24,7 +24,7 @@ wait_for() {
 
 # A container that counts in /n, a block each time, so that it stands still when its filesystem does.
 # shellcheck disable=SC2016 # the container's shell expands it
-COUNT='i=0; while [ ! -e /stop ]; do i=$((i + 1)); echo $i >/n.new; sync; mv /n.new /n; echo $i; done; echo over $i'
+COUNT='i=0; while [ ! -e /stop ]; do i=$((i + 1)); echo $i >/n.new; sync -f /n.new; mv /n.new /n; echo $i; done; echo over $i'
 start() {
 	local program=$1
 	shift
