@@ -75,6 +75,8 @@ test_a_replaced_image_takes_its_golden_volumes_along() {
 	expect 0 run_stor run --rm --backend dir --image one true
 	expect 0 run_stor image import --replace tree one
 	same "$(goldens)" 1
+	expect 0 run_stor gc
+	same "$(goldens) $(cat "$OUT")" '1 '
 	expect 0 run_stor rm kept
 	expect 0 run_stor gc
 	same "$(goldens)" 0

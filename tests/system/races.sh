@@ -80,6 +80,22 @@ test_remove_while_mounting() {
 
 test_one_golden_volume_is_made() {
 	local b i pids
+	# Of something that takes its time, so that all of them are there before it is made.
+	mkdir -p tree/bin
+	cp /bin/busybox tree/bin/true
+	head -c 100M /dev/urandom >tree/large
+	expect 0 run_stor image import -q tree large
+	for b in dir loop; do
+		pids=()
+		for i in 1 2 3 4 5 6; do
+			run_stor run --rm --backend $b --image large true 2>"err$i" &
+			pids+=($!)
+		done
+		ended "${pids[@]}"
+		same "$ended: $(grep -hv 'warning: waiting for another stor' err? || true)" '6x0: '
+	done
+	same "$(count "$STOR_STORE/golden") $(count "$STOR_STORE/tmp")" '2 0'
+	expect 0 run_stor image rm large
 	for b in dir loop; do
 		pids=()
 		for i in 1 2 3 4 5 6 7 8; do

@@ -260,9 +260,10 @@ is_gone() { [ ! -d "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/
 
 test_kill_of_stor_ends_the_container() {
 	local stor payload init
-	mkdir running
+	mkdir -m 777 running
 	for b in dir loop; do
-		for init in "" --init; do
+		# Another user's process would outlive it, if it did not ask again to die with it.
+		for init in "" --init '--user 1000:1000'; do
 			rm -f running/ready
 			# shellcheck disable=SC2086
 			"$STOR" run --rm --backend $b $init --name victim -v "$T/running:/running" \
@@ -282,6 +283,18 @@ test_kill_of_stor_ends_the_container() {
 			inside 0 --name victim -v "data-$b:/data" true
 		done
 	done
+}
+
+test_ignored_signals_are_heard_inside() {
+	expect 0 bash -c 'trap "" HUP PIPE TERM USR1; "$@"' bash "$STOR" run --rm grep -E 'Sig(Blk|Ign)' /proc/self/status
+	same "$(grep -vc ':[[:space:]]0*$' "$OUT")" 0
+}
+
+test_deeper_mounts_lie_on_others() {
+	mkdir -p outer/inner
+	expect 0 run_stor run --rm --tmpfs /outer/inner -v "$T/outer:/outer:ro" sh -c 'umask; touch /outer/inner/file'
+	out_is 0022
+	same "$(ls outer/inner)" ''
 }
 
 test_signals_are_passed_on() {

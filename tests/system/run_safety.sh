@@ -111,6 +111,11 @@ test_nodes_of_an_image_are_dead() {
 		done
 		expect 0 run_rm --root root-$b head -c 1 /dev/zero
 	done
+	# Nor do those of a folder of the host.
+	mkdir folder
+	(cd folder && nodes)
+	expect 1 run_rm -v "$T/folder:/folder" head -c 1 /folder/zero
+	err_has 'zero: Permission denied'
 }
 
 test_no_descriptor_gets_in() {

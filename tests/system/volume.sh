@@ -18,6 +18,26 @@ make_volume() {
 	fi
 }
 
+test_clone_is_made_as_its_original() {
+	expect 0 run_stor volume create --backend loop --size 64M -o journal=0 --image busybox v
+	expect 0 run_stor volume clone v copy
+	expect 0 run_stor volume inspect copy
+	same "$(field 0.parameters.journal) $(field 0.image)" '0 busybox'
+}
+
+# A reader that stor knows nothing of.
+test_volume_that_cannot_be_destroyed_keeps_its_name() {
+	expect 0 run_stor volume create --backend loop --size 64M v
+	exec 5<"$STOR_STORE/volumes/v/data/image"
+	flock -s 5
+	expect 4 run_stor volume rm v
+	err_has 'remove volume v: '
+	expect 0 run_stor volume check v
+	same "$(unfinished)" 0
+	exec 5<&-
+	expect 0 run_stor volume rm v
+}
+
 test_life_of_a_volume() {
 	local b
 	for b in dir loop; do

@@ -175,9 +175,11 @@ static void readers_share_and_writers_do_not(struct fixture *f)
 
 	make_volume(f, "data", &volume);
 	read_only.read_only = true;
+	read_only.user = "a reader";
 	succeeds(f, volume_attach(&f->store, &volume, &read_only, &a, &f->err));
 	succeeds(f, volume_attach(&f->store, &volume, &read_only, &b, &f->err));
-	fails(f, volume_attach(&f->store, &volume, &writing, &c, &f->err), STOR_BUSY, "in use");
+	fails(f, volume_attach(&f->store, &volume, &writing, &c, &f->err), STOR_BUSY,
+	      "in use by a reader");
 	fd = openat(a.root_fd, "new", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	assert_int_equal(fd, -1);
 	assert_int_equal(errno, EROFS);
