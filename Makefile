@@ -126,4 +126,4 @@ help:
 	@echo 'install        to PREFIX ($(PREFIX)), below DESTDIR; uninstall takes it back'
 	@echo 'clean          remove build/'
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/faulty -name '*.d' 2>/dev/null)
