@@ -72,9 +72,6 @@ static int ploop_probe(const char *path, int fd)
 
 /* --- removing ------------------------------------------------------------------------------- */
 
-/* A server lets go a moment after the device that it served is gone. */
-#define FREE_WAIT_MS 1000u
-
 struct removal {
 	const char *path;
 	int dir_fd;
@@ -88,7 +85,7 @@ static int check_free(void *ctx, const char *name)
 	cleanup_close int fd =
 		openat(removal->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 
-	if (fd < 0 || !copyfile_lock(fd, LOCK_EX, FREE_WAIT_MS) || errno != EWOULDBLOCK)
+	if (fd < 0 || !copyfile_lock(fd, LOCK_EX, PLOOP_RELEASE_WAIT_MS) || errno != EWOULDBLOCK)
 		return 0;
 	return host->fail(removal->err, STOR_BUSY, 0, "ploop: %s/%s is in use", removal->path,
 	                  name);

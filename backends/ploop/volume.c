@@ -28,6 +28,12 @@ static int lock_failed(const struct ploop_volume *pv, const char *name, struct s
 	return host->fail(err, STOR_BUSY, 0, "ploop: %s/%s is in use", pv->path, name);
 }
 
+static int lock_file(int fd, int operation, uint32_t wait_ms)
+{
+	return copyfile_lock(fd, operation,
+	                     wait_ms < PLOOP_RELEASE_WAIT_MS ? PLOOP_RELEASE_WAIT_MS : wait_ms);
+}
+
 /* A volume that cannot be written to needs no lock against those who write. */
 static int lock_descriptor(struct ploop_volume *pv, unsigned flags, uint32_t wait_ms,
                            struct stor_err *err)
@@ -46,7 +52,7 @@ static int lock_descriptor(struct ploop_volume *pv, unsigned flags, uint32_t wai
 		return 0;
 	if (pv->lock_fd < 0)
 		return host->fail(err, STOR_FAILED, errno, "ploop: open %s/" LOCK_NAME, pv->path);
-	return copyfile_lock(pv->lock_fd, operation, wait_ms) ? lock_failed(pv, LOCK_NAME, err) : 0;
+	return lock_file(pv->lock_fd, operation, wait_ms) ? lock_failed(pv, LOCK_NAME, err) : 0;
 }
 
 static int open_dir(struct ploop_volume *pv, struct stor_err *err)
@@ -187,7 +193,7 @@ static int open_link(struct ploop_volume *pv, unsigned index, bool writes, uint3
 	pv->count = index + 1;
 	if (check_origin(pv, link, err))
 		return -1;
-	if (!pv->is_unlocked && copyfile_lock(link->file->fd, writes ? LOCK_EX : LOCK_SH, wait_ms))
+	if (!pv->is_unlocked && lock_file(link->file->fd, writes ? LOCK_EX : LOCK_SH, wait_ms))
 		return lock_failed(pv, link->name, err);
 	return 0;
 }

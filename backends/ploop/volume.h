@@ -43,8 +43,12 @@ struct ploop_volume {
 #define PLOOP_VOLUME_UNLOCKED 2u  /* to look only: take no locks */
 #define PLOOP_VOLUME_READS 4u     /* lock, but make no lock file where there is none */
 
+/* Every lock is waited for so long at least: a server lets go a moment after the device that it
+ * served is gone. */
+#define PLOOP_RELEASE_WAIT_MS 2000u
+
 /* Open the directory, lock it, and read the descriptor. 0, or -1 with err filled and nothing to
- * close. wait_ms: how long to wait for the lock. */
+ * close. wait_ms: how long to wait for the lock, if longer than PLOOP_RELEASE_WAIT_MS. */
 int ploop_volume_open(const struct stor_volume *volume, unsigned flags, uint32_t wait_ms,
                       struct ploop_volume *pv, struct stor_err *err);
 
