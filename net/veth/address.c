@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Addresses and routes of an interface. */
+#include <fcntl.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <netlink/errno.h>
 #include <netlink/msg.h>
@@ -11,6 +13,10 @@
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
 
+#include <stor/util.h>
+
+#include "core/base/log.h"
+#include "core/base/str.h"
 #include "net/veth/session.h"
 
 static void put_rtnl_addr(struct rtnl_addr **addr)
@@ -68,6 +74,16 @@ int address_add(struct nl_sock *sock, int index, const struct net_address *addre
 		return -1;
 	}
 	return 0;
+}
+
+void address_trust(const char *name)
+{
+	cleanup_free char *path = xasprintf("/proc/sys/net/ipv6/conf/%s/accept_dad", name);
+	cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	/* Without it, or without IPv6, all is well a second or two later. */
+	if (fd >= 0 && write(fd, "0", 1) < 0)
+		log_debug("write %s: %m", path);
 }
 
 static void put_route(struct rtnl_route **route)

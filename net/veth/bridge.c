@@ -40,6 +40,8 @@ int bridge_make(const char *name, const uint8_t *mac, const struct net_address *
 		return -1;
 	}
 	kill_point("net-bridge-link");
+	if (addresses[NET_IP6].family)
+		address_trust(name);
 	return address_add(sock, (int)if_nametoindex(name), addresses, name, err);
 }
 

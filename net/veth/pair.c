@@ -115,6 +115,8 @@ int pair_make(const struct net_pair *pair, int ns_fd, struct stor_err *err)
 	if (code)
 		return fail_pair(pair, code, err);
 	kill_point("net-pair");
+	if (pair->host[NET_IP6].family)
+		address_trust(pair->host_name);
 	index = (int)if_nametoindex(pair->host_name);
 	if (pair->reflects && let_reflect(sock, index, pair->host_name, err) < 0)
 		return -1;

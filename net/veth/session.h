@@ -32,6 +32,9 @@ struct nl_addr *session_address(const struct net_address *address);
  * `what` names the interface in messages. */
 int address_add(struct nl_sock *sock, int index, const struct net_address *addresses,
                 const char *what, struct stor_err *err);
+/* Let the address that the kernel gives an interface of this namespace be used at once, as those of
+ * address_add() are: packets for its neighbours wait until it is. Before it has a carrier. */
+void address_trust(const char *name);
 int address_add_routes(struct nl_sock *sock, int index, const struct net_address *gateways,
                        const char *what, struct stor_err *err);
 

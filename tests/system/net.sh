@@ -12,6 +12,8 @@ test_pair() {
 	stand_in
 	begin one --net veth
 	local host guest
+	# Not even the addresses that the kernel gives have to wait until nobody objects.
+	same "$(ip -6 -o address show tentative | grep -v up0)" ''
 	guest=$(address_of one)
 	host=$(inside one ip route show default | sed 's/default via \([0-9.]*\) .*/\1/')
 	[ "${guest%.*.*}" = 10.203 ] || fail "address $guest"
@@ -61,6 +63,7 @@ test_bridge() {
 	local a b
 	stand_in
 	begin one --net bridge --hostname first.example
+	same "$(ip -6 -o address show tentative dev stor0)" ''
 	begin two --net bridge
 	a=$(address_of one) b=$(address_of two)
 	[ "$a" != "$b" ] || fail "both have $a"
