@@ -73,14 +73,16 @@ static int remove_dir(const struct record *record, const char *dir, struct stor_
 		if (rmdir(dir) == 0 || errno == ENOENT)
 			return 0;
 		if (errno != EBUSY)
-			break;
+			return err_fail(err, STOR_FAILED, errno, "remove cgroup %s", dir);
 		/* The first time it is most often only that moment. */
 		if (tries)
 			kill_left(record);
 		nanosleep(&pause, NULL);
 	}
-	return err_fail(err, errno == EBUSY ? STOR_BUSY : STOR_FAILED, errno, "remove cgroup %s",
-	                dir);
+	err_fail(err, STOR_BUSY, EBUSY, "remove cgroup %s", dir);
+	err_hint(err,
+	         "a process in it was killed and waits for its disk; stor gc removes it later");
+	return -1;
 }
 
 static int remove_place(const struct record *record, const char *text, struct stor_err *err)
