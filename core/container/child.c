@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <stor/util.h>
 
@@ -63,15 +65,19 @@ static int share_mounts(struct child *child)
 	return 0;
 }
 
-/* stor may have been started with signals ignored; the command starts with a clean sheet. */
+/*
+ * stor may have been started with signals ignored; the command starts with a clean sheet. By the
+ * system call, for the C library keeps two signals to itself, which its posix_spawn() ignores.
+ */
 static void reset_signals(void)
 {
-	struct sigaction action;
+	/* The kernel's struct sigaction, whose size differs by architecture: handler, flags,
+	 * restorer and mask, all 0. */
+	static const unsigned long as_made[8];
 
-	memset(&action, 0, sizeof(action));
-	for (int i = 1; i < NSIG; i++)
+	for (int i = 1; i < _NSIG; i++)
 		if (i != SIGKILL && i != SIGSTOP)
-			sigaction(i, &action, NULL);
+			syscall(SYS_rt_sigaction, i, as_made, NULL, (size_t)_NSIG / 8);
 }
 
 static void unblock_signals(void)
