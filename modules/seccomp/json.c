@@ -48,6 +48,22 @@ static const struct {
 	{ "SCMP_ACT_TRAP", SCMP_ACT_TRAP },
 };
 
+/* The number beside an action. Podman's profiles name it too, in a key of their own. */
+static int read_errno(struct json_object *object, const char *number_key, const char *name_key,
+                      struct json_object **number, struct stor_err *err)
+{
+	struct json_object *name;
+	const char *is;
+
+	if (pjson_member(object, number_key, json_type_int, number, err) < 0 ||
+	    pjson_member(object, name_key, json_type_string, &name, err) < 0)
+		return -1;
+	is = *number ? strerrorname_np(json_object_get_int(*number)) : NULL;
+	if (name && (!is || strcmp(is, json_object_get_string(name)) != 0))
+		return pjson_refuse(err, "not the name of the number beside it:", name_key);
+	return 0;
+}
+
 /* ERRNO and TRACE carry a number, which stands beside them. */
 static int parse_action(const char *name, struct json_object *number, uint32_t *action,
                         struct stor_err *err)
@@ -148,8 +164,8 @@ static int parse_args(struct json_object *object, struct group *group, struct st
 static int parse_group(const struct profile *p, struct json_object *object, struct group *group,
                        struct stor_err *err)
 {
-	static const char *const keys[] = { "names",   "name",     "action",   "errnoRet", "args",
-		                            "comment", "includes", "excludes", NULL };
+	static const char *const keys[] = { "names", "name",    "action",   "errnoRet", "errno",
+		                            "args",  "comment", "includes", "excludes", NULL };
 	struct json_object *action, *number, *comment;
 
 	*group = (struct group){ .arg_count = 0 };
@@ -157,7 +173,7 @@ static int parse_group(const struct profile *p, struct json_object *object, stru
 	    pjson_member(object, "names", json_type_array, &group->names, err) < 0 ||
 	    pjson_member(object, "name", json_type_string, &group->name, err) < 0 ||
 	    pjson_member(object, "action", json_type_string, &action, err) < 0 ||
-	    pjson_member(object, "errnoRet", json_type_int, &number, err) < 0 ||
+	    read_errno(object, "errnoRet", "errno", &number, err) < 0 ||
 	    pjson_member(object, "comment", json_type_string, &comment, err) < 0)
 		return -1;
 	if (!action || (!group->names && !group->name))
@@ -214,16 +230,23 @@ static int add_group(struct profile *p, struct json_object *object, struct stor_
 
 static int begin(struct profile *p, struct json_object *root, struct stor_err *err)
 {
-	static const char *const keys[] = { "defaultAction", "defaultErrnoRet",  "archMap",
-		                            "architectures", "syscalls",         "flags",
-		                            "listenerPath",  "listenerMetadata", NULL };
+	static const char *const keys[] = { "defaultAction",
+		                            "defaultErrnoRet",
+		                            "defaultErrno",
+		                            "archMap",
+		                            "architectures",
+		                            "syscalls",
+		                            "flags",
+		                            "listenerPath",
+		                            "listenerMetadata",
+		                            NULL };
 	struct json_object *action_name, *number, *listener, *flags;
 	bool with_32_bit = true;
 	uint32_t action = 0;
 
 	if (pjson_check_object(root, keys, err) < 0 ||
 	    pjson_member(root, "defaultAction", json_type_string, &action_name, err) < 0 ||
-	    pjson_member(root, "defaultErrnoRet", json_type_int, &number, err) < 0 ||
+	    read_errno(root, "defaultErrnoRet", "defaultErrno", &number, err) < 0 ||
 	    pjson_member(root, "listenerPath", json_type_string, &listener, err) < 0 ||
 	    pjson_member(root, "flags", json_type_array, &flags, err) < 0)
 		return -1;

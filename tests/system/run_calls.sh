@@ -66,6 +66,12 @@ test_profile_of_ones_own() {
 		{ "defaultAction": "SCMP_ACT_ALLOW",
 		  "syscalls": [ { "names": ["getpid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 13 } ] }
 	JSON
+	# As Podman writes it.
+	own_calls '39: EACCES
+250: another error' /tools/calls 39 250 <<-'JSON'
+		{ "defaultAction": "SCMP_ACT_ALLOW", "defaultErrnoRet": 38, "defaultErrno": "ENOSYS",
+		  "syscalls": [ { "names": ["getpid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 13, "errno": "EACCES" } ] }
+	JSON
 	# getppid with a condition that holds, getuid with one that does not, getgid with one of two.
 	own_calls '110: EACCES
 102: done
@@ -174,6 +180,8 @@ test_what_is_not_understood_is_refused() {
 	refused '{"defaultAction":7}' 'wrong type of "defaultAction"'
 	refused "{$allow,\"syscall\":[]}" 'unknown key "syscall"'
 	refused "{$allow,\"syscalls\":{}}" 'wrong type of "syscalls"'
+	refused "{$allow,\"defaultErrno\":\"EPERM\"}" 'not the name of the number beside it: "defaultErrno"'
+	refused "{$allow,\"defaultErrnoRet\":38,\"defaultErrno\":\"EPERM\"}" 'not the name of the number beside it: "defaultErrno"'
 	refused "{$allow,\"listenerPath\":\"/x\"}" 'not supported: "listenerPath"'
 	refused "{$allow,\"flags\":[\"SECCOMP_FILTER_FLAG_LOG\"]}" 'not supported: "flags"'
 	refused "{$allow,\"architectures\":[\"SCMP_ARCH_X8664\"]}" 'unknown architecture "SCMP_ARCH_X8664"'
@@ -191,7 +199,7 @@ test_what_is_not_understood_is_refused() {
 	of_group "$kill,\"name\":\"getpid\"" 'besides "names", there is "name"'
 	of_group '"names":"getpid","action":"SCMP_ACT_KILL"' 'wrong type of "names"'
 	of_group '"names":["getpid",1],"action":"SCMP_ACT_KILL"' 'wrong type in "names"'
-	of_group "$kill,\"errno\":1" 'unknown key "errno"'
+	of_group "$kill,\"errno\":1" 'wrong type of "errno"'
 	of_group "$kill,\"errnoRet\":\"1\"" 'wrong type of "errnoRet"'
 	of_group '"names":["getpid"],"action":"SCMP_ACT_ERRNO","errnoRet":4096' 'error number out of range for "SCMP_ACT_ERRNO"'
 	of_group '"names":["getpid"],"action":"SCMP_ACT_NOTIFY"' 'unknown action "SCMP_ACT_NOTIFY"'
