@@ -46,7 +46,7 @@ static void add_server(struct record *record, int pidfd)
 }
 
 static int save_mount(struct store *store, const struct attached *attached, const char *dir,
-                      const char *snapshot, uint64_t id, char **record_path, struct stor_err *err)
+                      const char *snapshot, const char *record_path, struct stor_err *err)
 {
 	cleanup_record struct record record = RECORD_INIT;
 	struct stat st;
@@ -68,8 +68,7 @@ static int save_mount(struct store *store, const struct attached *attached, cons
 		record_add(&record, "how", attached->how);
 	if (attached->token)
 		record_add(&record, "token", attached->token);
-	*record_path = volume_user_path(store, attached->volume, id);
-	return record_save(&record, store->state_fd, *record_path, false, err);
+	return record_save(&record, store->state_fd, record_path, false, err);
 }
 
 static int move_to_dir(struct store *store, struct attached *attached, int dir_fd, const char *dir,
@@ -81,7 +80,8 @@ static int move_to_dir(struct store *store, struct attached *attached, int dir_f
 	if (mount_id(attached->mount_fd, "", &id) < 0)
 		return err_fail(err, STOR_FAILED, errno, "look at the mount");
 	/* A detached mount keeps its id when it is moved to its place. */
-	if (save_mount(store, attached, dir, snapshot, id, &record_path, err) < 0)
+	record_path = volume_user_path(store, attached->volume, id);
+	if (save_mount(store, attached, dir, snapshot, record_path, err) < 0)
 		return -1;
 	kill_point("mount-recorded");
 	if (move_mount(attached->mount_fd, "", dir_fd, "",

@@ -36,16 +36,20 @@ static int receive(int control_fd, int timeout_ms, const char *what,
 	do
 		r = poll(&ready, 1, timeout_ms);
 	while (r < 0 && errno == EINTR);
-	if (!r)
-		return host->fail(err, STOR_FAILED, ETIMEDOUT, "%s: wait for its server", what);
+	if (!r) {
+		host->fail(err, STOR_FAILED, ETIMEDOUT, "%s: wait for its server", what);
+		return -1;
+	}
 	do
 		n = recv(control_fd, answer, sizeof(*answer), MSG_WAITALL);
 	while (n < 0 && errno == EINTR);
-	if (n < 0 || n == 0)
-		return server_gone(what, n < 0 ? errno : 0, err);
-	return n == (ssize_t)sizeof(*answer)
-	               ? 0
-	               : host->fail(err, STOR_FAILED, EPROTO, "%s: talk to its server", what);
+	if (n == (ssize_t)sizeof(*answer))
+		return 0;
+	if (n <= 0)
+		server_gone(what, n < 0 ? errno : 0, err);
+	else
+		host->fail(err, STOR_FAILED, EPROTO, "%s: talk to its server", what);
+	return -1;
 }
 
 int ploop_control_receive(int control_fd, uint64_t number, int timeout_ms, const char *what,

@@ -33,10 +33,10 @@ sound() {
 # shellcheck disable=SC2016 # the container's shell expands it
 LOAD='i=0; while :; do i=$((i + 1)); dd if=/dev/urandom of=/f$((i % 7)) bs=64k count=$((i % 40)) 2>/dev/null
 	echo $i >/n.new; sync -f /; mv /n.new /n; sync -f /; echo | dd of=/probe conv=fsync 2>/dev/null && echo $i; done'
-# start [OPTION…]: a container that writes all the time, and something that it must not lose.
+# A container that writes all the time, and something that it must not lose.
 start() {
 	rm -f counted
-	"$STOR" run --rm "$@" --root v -- sh -c "echo kept >/kept; sync -f /; $LOAD" >counted 2>run.log &
+	"$STOR" run --rm --root v -- sh -c "echo kept >/kept; sync -f /; $LOAD" >counted 2>run.log &
 	RUN=$!
 	wait_for grep -q '^5$' counted
 	SERVER=$(server)
