@@ -100,6 +100,8 @@ static const char *key_of(const struct store_mark *mark)
 	return dot ? dot + 1 : NULL;
 }
 
+/* 0, 1: the user is gone meanwhile, maybe under another name (a mount takes over from the process
+ * that made it), or -1. */
 static int load_one(struct store *store, const struct volume *volume, const char *file,
                     struct volume_users *users, struct stor_err *err)
 {
@@ -115,15 +117,19 @@ static int load_one(struct store *store, const struct volume *volume, const char
 	if (record_load(&user.record, store->state_fd, path, &unread) < 0) {
 		record_free(&user.record);
 		if (unread.status == STOR_NOT_FOUND)
-			return 0;
+			return 1;
 		*err = unread;
 		return -1;
 	}
 	if (!is_alive(store, &mark, &user)) {
 		/* A mount that is not there may be one that is just being put in its place; only
 		 * gc forgets those. */
-		int result = mark.pid ? end_user(store, volume, &user.record, path, err) : 0;
+		int result = 0;
 
+		if (mark.pid && faccessat(store->state_fd, path, F_OK, 0) < 0 && errno == ENOENT)
+			result = 1;
+		else if (mark.pid)
+			result = end_user(store, volume, &user.record, path, err);
 		record_free(&user.record);
 		return result;
 	}
@@ -138,13 +144,23 @@ static int load_one(struct store *store, const struct volume *volume, const char
 int volume_users_load(struct store *store, const struct volume *volume, struct volume_users *users,
                       struct stor_err *err)
 {
-	cleanup_strv struct strv files = STRV_INIT;
+	bool has_changed;
 
-	if (store_list(store->state_fd, "users", &files, err) < 0)
-		return -1;
-	for (size_t i = 0; i < files.count; i++)
-		if (load_one(store, volume, files.items[i], users, err) < 0)
+	do {
+		cleanup_strv struct strv files = STRV_INIT;
+
+		has_changed = false;
+		volume_users_free(users);
+		if (store_list(store->state_fd, "users", &files, err) < 0)
 			return -1;
+		for (size_t i = 0; i < files.count && !has_changed; i++) {
+			int result = load_one(store, volume, files.items[i], users, err);
+
+			if (result < 0)
+				return -1;
+			has_changed = result > 0;
+		}
+	} while (has_changed);
 	return 0;
 }
 

@@ -328,43 +328,6 @@ test_rm_leaves_nothing() {
 
 # On the filesystem of the host's / the root is unmounted a moment later; no other disk may wait for
 # that. The many files make the moment long.
-_disks_are_free_at_once() {
-	local write='mkdir many && cd many && seq 8000 | xargs touch && echo text >>/data/file'
-	mkdir disk
-	truncate -s 64M disk.img
-	mke2fs -q disk.img
-	mount -o loop disk.img disk
-	mkdir disk/data
-	leaves_the_disk() {
-		inside 0 "$@"
-		umount disk
-		same "$(grep -sF "$T/disk.img" /sys/block/loop*/loop/backing_file)" ''
-		mount -o loop disk.img disk
-	}
-	leaves_the_disk -v "$T/disk/data:/data" sh -c "$write"
-	leaves_the_disk --mount "type=volume,src=$T/disk/data,dst=/data,backend=dir" sh -c "$write"
-	same "$(wc -l <disk/data/file)" 2
-	STOR_STORE=$T/disk/store STOR_STATE=$T/state-of-disk leaves_the_disk sh -c "mkdir data; $write"
-	umount disk
-}
-test_disks_are_free_at_once() {
-	# Where no other start takes a copy of these mounts.
-	IN_NAMESPACE=1 unshare -m --propagation private bash -euc \
-		'. "$0"; T=$1; OUT=$T/out ERR=$T/err; set -e; _disks_are_free_at_once' "$(realpath "$0")" "$T"
-}
-
-# Made by a thread; or, when that gets no processor in time, with the process.
-test_a_network_of_its_own() {
-	local cpu how
-	cpu=$(taskset -pc $$ | sed 's/.*: //; s/[^0-9].*//')
-	for how in '' "chrt -f 1 taskset -c $cpu"; do
-		# shellcheck disable=SC2086 # words
-		expect 0 $how "$STOR" run --rm ip -o link
-		same "$(wc -l <"$OUT")" 1
-		out_has '^1: lo: <LOOPBACK,UP,LOWER_UP>'
-	done
-}
-
 test_names_and_labels() {
 	for b in dir loop; do
 		expect 5 run_stor run --backend $b --name "web-$b" --label tier=front --label plain sh -c 'exit 5'
@@ -463,4 +426,4 @@ test_terminal() {
 	nothing_left
 }
 
-[ -v IN_NAMESPACE ] || run_tests "$@"
+run_tests "$@"
