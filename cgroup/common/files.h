@@ -34,6 +34,16 @@ uint64_t cgroup_key(const char *text, const char *key);
 void cgroup_read_pressure(const struct cgroup_dir *dir, const char *name,
                           struct cgroup_pressure *pressure);
 
+/* The limits of these controllers, where they are set; `file` is the last part of the file's name.
+ */
+int cgroup_limit_cpuset(const struct cgroup_dir *dir, const struct cgroup_limits *limits,
+                        struct stor_err *err);
+int cgroup_limit_hugetlb(const struct cgroup_dir *dir, const struct cgroup_limits *limits,
+                         const char *file, struct stor_err *err);
+
+/* Reads the files of the pids controller. */
+void cgroup_read_pids(const struct cgroup_dir *dir, struct cgroup_stats *stats);
+
 /* Waits until is_done(dir) is true, at most 10 s. False: it never was. */
 bool cgroup_wait(const struct cgroup_dir *dir, bool (*is_done)(const struct cgroup_dir *dir));
 

@@ -58,12 +58,6 @@ static void read_memory(const struct cgroup_dir *dir, struct cgroup_stats *stats
 		stats->oom_kills = cgroup_key(text, "oom_kill");
 }
 
-static void read_pids(const struct cgroup_dir *dir, struct cgroup_stats *stats)
-{
-	stats->pids = cgroup_read_u64(dir, "pids.current");
-	stats->pids_limit = cgroup_read_u64(dir, "pids.max");
-}
-
 /* Lines "8:0 Read 4096", of all disks. */
 static void sum_io(const char *text, uint64_t *reads, uint64_t *writes)
 {
@@ -101,7 +95,7 @@ void v1_read(const struct cgroup_dir *dir, struct cgroup_stats *stats)
 	if (dir->controllers & CGROUP_MEMORY)
 		read_memory(dir, stats);
 	if (dir->controllers & CGROUP_PIDS)
-		read_pids(dir, stats);
+		cgroup_read_pids(dir, stats);
 	if (dir->controllers & CGROUP_IO)
 		read_io(dir, stats);
 }

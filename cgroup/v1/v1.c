@@ -78,18 +78,6 @@ static int limit_pids(const struct cgroup_dir *dir, const struct cgroup_limits *
 	return cgroup_set(dir, "pids.max", "--pids-limit", NULL, err, "%" PRIu64, limits->pids_max);
 }
 
-static int limit_cpuset(const struct cgroup_dir *dir, const struct cgroup_limits *limits,
-                        struct stor_err *err)
-{
-	if (limits->cpuset_cpus && cgroup_set(dir, "cpuset.cpus", "--cpuset-cpus", NULL, err, "%s",
-	                                      limits->cpuset_cpus) < 0)
-		return -1;
-	if (!limits->cpuset_mems)
-		return 0;
-	return cgroup_set(dir, "cpuset.mems", "--cpuset-mems", NULL, err, "%s",
-	                  limits->cpuset_mems);
-}
-
 static int limit_device_io(const struct cgroup_dir *dir, const struct cgroup_io *io,
                            struct stor_err *err)
 {
@@ -134,15 +122,7 @@ static int limit_io(const struct cgroup_dir *dir, const struct cgroup_limits *li
 static int limit_hugetlb(const struct cgroup_dir *dir, const struct cgroup_limits *limits,
                          struct stor_err *err)
 {
-	for (size_t i = 0; i < limits->hugetlb_count; i++) {
-		char name[64];
-
-		snprintf(name, sizeof(name), "hugetlb.%s.limit_in_bytes", limits->hugetlb[i].page);
-		if (cgroup_set(dir, name, "--hugetlb", "see /sys/kernel/mm/hugepages for the sizes",
-		               err, "%" PRIu64, limits->hugetlb[i].bytes) < 0)
-			return -1;
-	}
-	return 0;
+	return cgroup_limit_hugetlb(dir, limits, "limit_in_bytes", err);
 }
 
 static int allow_device(const struct cgroup_dir *dir, const struct cgroup_device *device,
@@ -181,7 +161,7 @@ static int limit(const struct cgroup_dir *dir, const struct cgroup_limits *limit
 		int (*apply)(const struct cgroup_dir *dir, const struct cgroup_limits *limits,
 		             struct stor_err *err);
 	} steps[] = {
-		{ CGROUP_CPU, limit_cpu },         { CGROUP_CPUSET, limit_cpuset },
+		{ CGROUP_CPU, limit_cpu },         { CGROUP_CPUSET, cgroup_limit_cpuset },
 		{ CGROUP_MEMORY, limit_memory },   { CGROUP_PIDS, limit_pids },
 		{ CGROUP_IO, limit_io },           { CGROUP_HUGETLB, limit_hugetlb },
 		{ CGROUP_DEVICES, limit_devices },

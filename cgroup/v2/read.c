@@ -32,12 +32,6 @@ static void read_memory(const struct cgroup_dir *dir, struct cgroup_stats *stats
 		stats->oom_kills = cgroup_key(text, "oom_kill");
 }
 
-static void read_pids(const struct cgroup_dir *dir, struct cgroup_stats *stats)
-{
-	stats->pids = cgroup_read_u64(dir, "pids.current");
-	stats->pids_limit = cgroup_read_u64(dir, "pids.max");
-}
-
 static uint64_t sum_of(const char *text, const char *key)
 {
 	uint64_t sum = 0;
@@ -67,7 +61,7 @@ void v2_read(const struct cgroup_dir *dir, struct cgroup_stats *stats)
 	if (dir->controllers & CGROUP_MEMORY)
 		read_memory(dir, stats);
 	if (dir->controllers & CGROUP_PIDS)
-		read_pids(dir, stats);
+		cgroup_read_pids(dir, stats);
 	if (dir->controllers & CGROUP_IO)
 		read_io(dir, stats);
 	cgroup_read_pressure(dir, "cpu.pressure", &stats->cpu_pressure);
