@@ -4,9 +4,9 @@
 # that others read what it wrote and it reads what others wrote.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/ploop_lib.sh
+. "$TOP/tests/ploop_lib.sh"
 
-# Debian's ploop reads PATH_MAX bytes at each path it is given, and dies where the stack ends sooner.
-ploop() { env -i PAD="$(head -c 8192 /dev/zero | tr '\0' x)" /usr/sbin/ploop "$@"; }
 # Another judge has nothing to say of an image, and nothing to mend.
 accepted() {
 	local before
@@ -15,7 +15,6 @@ accepted() {
 	! grep -v '^Reopen rw ' log >&2 || fail "ploop check $1 has something to say"
 	same "$(sha256sum <"$1")" "$before"
 }
-data() { echo "$STOR_STORE/volumes/$1/data"; }
 # The in-use mark of the header.
 mark() { od -An -tx4 -j44 -N4 "$1" | tr -d ' '; }
 IN_USE=746f6e59

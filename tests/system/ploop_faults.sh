@@ -4,20 +4,11 @@
 # volume.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/ploop_lib.sh
+. "$TOP/tests/ploop_lib.sh"
 # shellcheck disable=SC2034 # lib.sh reads it
 TIME_LIMIT=200
 
-ploop() { env -i PAD="$(head -c 8192 /dev/zero | tr '\0' x)" /usr/sbin/ploop "$@"; }
-data() { echo "$STOR_STORE/volumes/$1/data"; }
-make_volume() { expect 0 run_stor volume create --backend ploop --size 96M --image busybox "$@"; }
-wait_for() {
-	local i
-	for ((i = 0; i < 300; i++)); do
-		"$@" && return 0
-		sleep 0.1
-	done
-	fail "waited in vain: $*"
-}
 # ploop has nothing to say of the images, and stor neither.
 sound() {
 	local file

@@ -4,23 +4,12 @@
 # when one of the processes that take part is killed on the way.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/ploop_lib.sh
+. "$TOP/tests/ploop_lib.sh"
 # shellcheck source=tests/kill.sh
 . "$TOP/tests/kill.sh"
 # shellcheck disable=SC2034 # lib.sh reads it
 TIME_LIMIT=400
-
-ploop() { env -i PAD="$(head -c 8192 /dev/zero | tr '\0' x)" /usr/sbin/ploop "$@"; }
-data() { echo "$STOR_STORE/volumes/$1/data"; }
-make_volume() { expect 0 run_stor volume create --backend ploop --size 96M --image busybox "$@"; }
-# wait_for COMMAND…: half a minute at most.
-wait_for() {
-	local i
-	for ((i = 0; i < 300; i++)); do
-		"$@" && return 0
-		sleep 0.1
-	done
-	fail "waited in vain: $*"
-}
 
 # A container that counts in /n, a block each time, so that it stands still when its filesystem does.
 # shellcheck disable=SC2016 # the container's shell expands it

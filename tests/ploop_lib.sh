@@ -1,0 +1,17 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What tests of ploop volumes share. A test file sources this after tests/lib.sh.
+
+# Debian's ploop reads PATH_MAX bytes at each path it is given, and dies where the stack ends sooner.
+ploop() { env -i PAD="$(head -c 8192 /dev/zero | tr '\0' x)" /usr/sbin/ploop "$@"; }
+data() { echo "$STOR_STORE/volumes/$1/data"; }
+make_volume() { expect 0 run_stor volume create --backend ploop --size 96M --image busybox "$@"; }
+# wait_for COMMAND…: half a minute at most.
+wait_for() {
+	local i
+	for ((i = 0; i < 300; i++)); do
+		"$@" && return 0
+		sleep 0.1
+	done
+	fail "waited in vain: $*"
+}
