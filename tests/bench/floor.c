@@ -5,7 +5,9 @@
  * else. ROOT is a directory; or a file with ext4 in it, which is given to a loop device and mounted
  * detached; or BASE:UPPER, two such files, of which the first is mounted read-only below a copy of
  * the second, made for this start, as an overlay. With --veth before ROOT, the network has a pair
- * of interfaces to where it was started.
+ * of interfaces to where it was started. With --system FOLDER before ROOT, the container has all
+ * that raw_system.h names: what any program that offers the same must ask of the kernel; a
+ * directory is then below an overlay of the container's own, kept in FOLDER.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,16 +22,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/later.h"
 #include "tests/bench/raw_attach.h"
+#include "tests/bench/raw_system.h"
 #include "tests/bench/raw_veth.h"
 
-/* glibc's <sys/mount.h> and <linux/mount.h> cannot both be included. */
-extern int mount(const char *source, const char *target, const char *type, unsigned long flags,
-                 const void *data);
 extern int umount2(const char *target, int flags);
-#define FLAG_NOSUID 2ul
-#define FLAG_NODEV 4ul
-#define FLAG_NOEXEC 8ul
 #define FLAG_REC 16384ul
 #define FLAG_PRIVATE (1ul << 18)
 #define FLAG_DETACH 2
@@ -38,6 +36,18 @@ extern int umount2(const char *target, int flags);
 struct root {
 	int base, upper; /* upper: -1 without an overlay */
 };
+
+/* What --system keeps of a container outside of it. */
+struct container {
+	char name[4096];
+	int folder, mounts; /* -1: none. mounts: its mount namespace, with the overlay */
+};
+
+static int open_tree(int at, const char *path, unsigned flags)
+{
+	return (int)check(path, syscall(SYS_open_tree, at, path,
+	                                OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags));
+}
 
 /* A new file with the data of `from`, which only the loop device knows once it is attached. */
 static void copy_image(const char *from, const char *to)
@@ -85,8 +95,7 @@ static struct root open_root(char *path)
 		*upper++ = '\0';
 	check(path, stat(path, &st));
 	if (S_ISDIR(st.st_mode))
-		root.base = (int)check(path, syscall(SYS_open_tree, AT_FDCWD, path,
-		                                     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+		root.base = open_tree(AT_FDCWD, path, 0);
 	else
 		root.base = raw_attach(path, upper, device, sizeof(device));
 	if (upper)
@@ -118,7 +127,7 @@ static int mount_overlay(const struct root *root)
 	return (int)check("fsmount", syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV));
 }
 
-static void run_inside(const struct root *root, char **argv)
+static void run_inside(const struct root *root, bool has_system, char **argv)
 {
 	int tree = root->base;
 
@@ -130,25 +139,58 @@ static void run_inside(const struct root *root, char **argv)
 	check("pivot_root", syscall(SYS_pivot_root, ".", "."));
 	check("umount", umount2(".", FLAG_DETACH));
 	check("proc", mount("proc", "/proc", "proc", FLAG_NOSUID | FLAG_NODEV | FLAG_NOEXEC, NULL));
+	if (has_system) {
+		raw_dev();
+		raw_hide();
+		raw_confine();
+	}
 	execv(argv[0], argv);
 	check(argv[0], -1);
 }
 
-int main(int argc, char **argv)
+/* A record of the container; and over a directory, an overlay with an upper layer beside it. */
+static struct container begin(const char *folder, struct root *root)
+{
+	struct container container = { .folder = -1, .mounts = -1 };
+	struct stat st;
+
+	container.folder = raw_container(folder, container.name, sizeof(container.name));
+	check("root", fstatat(root->base, "", &st, AT_EMPTY_PATH));
+	if (root->upper < 0 && S_ISDIR(st.st_mode) && later_is_unnoticed(root->base))
+		root->upper = open_tree(container.folder, "", AT_EMPTY_PATH);
+	return container;
+}
+
+static void note_running(struct container *container, const struct root *root, pid_t pid)
+{
+	char name[64];
+
+	raw_running(container->folder, pid);
+	if (root->upper < 0 || !later_is_unnoticed(root->upper))
+		return;
+	snprintf(name, sizeof(name), "/proc/%ld/ns/mnt", (long)pid);
+	container->mounts = open(name, O_RDONLY | O_CLOEXEC);
+}
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return 125;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int run(struct root *root, bool has_veth, const char *folder, char **argv)
 {
 	struct clone_args args = { .exit_signal = SIGCHLD };
-	bool has_veth = argc > 1 && !strcmp(argv[1], "--veth");
-	struct root root;
+	struct container container = { .folder = -1, .mounts = -1 };
 	int status;
 	pid_t pid;
 
-	argc -= has_veth;
-	argv += has_veth;
-	if (argc < 3) {
-		fprintf(stderr, "usage: floor [--veth] ROOT COMMAND [ARG...]\n");
-		return 2;
-	}
-	root = open_root(argv[1]);
+	if (folder)
+		container = begin(folder, root);
 	args.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
 	             CLONE_VFORK;
 	if (has_veth)
@@ -157,11 +199,37 @@ int main(int argc, char **argv)
 		args.flags |= CLONE_NEWNET;
 	pid = (pid_t)check("clone3", syscall(SYS_clone3, &args, sizeof(args)));
 	if (!pid)
-		run_inside(&root, argv + 2);
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return 125;
-	close(root.upper);
-	close(root.base);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+		run_inside(root, folder, argv);
+	if (folder)
+		note_running(&container, root, pid);
+	status = wait_for(pid);
+	close(root->upper);
+	close(root->base);
+	if (folder)
+		raw_remove(container.folder, container.name);
+	later_close(&container.mounts);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	const char *folder = NULL;
+	bool has_veth = false;
+	struct root root;
+	int at = 1;
+
+	if (at < argc && !strcmp(argv[at], "--veth")) {
+		has_veth = true;
+		at++;
+	}
+	if (at + 1 < argc && !strcmp(argv[at], "--system")) {
+		folder = argv[at + 1];
+		at += 2;
+	}
+	if (argc - at < 2) {
+		fprintf(stderr, "usage: floor [--veth] [--system FOLDER] ROOT COMMAND [ARG...]\n");
+		return 2;
+	}
+	root = open_root(argv[at]);
+	return run(&root, has_veth, folder, argv + at + 1);
 }
