@@ -10,7 +10,7 @@
  *
  * resize_inode is kept, though its reserved descriptor blocks are most of what an empty filesystem
  * writes: the kernel grows a mounted filesystem into them in place, and turns to meta_bg by itself
- * beyond.
+ * beyond. So they are reserved for a growth that is likely, not for mke2fs's 1024 times.
  */
 #include "common/ext4_writer.h"
 
@@ -88,6 +88,29 @@ static void set_features(struct ext2_super_block *super, uint64_t blocks, bool i
 		super->s_feature_compat |= EXT2_FEATURE_COMPAT_RESIZE_INODE;
 }
 
+static uint64_t divide_up(uint64_t value, uint64_t by)
+{
+	return (value + by - 1) / by;
+}
+
+/* Blocks of group descriptors to reserve: for 1024 times the size where that is within 1 TiB, else
+ * for 1 TiB, or for 16 times the size if that is more. One indirect block can name them all. */
+static uint16_t reserved_descriptor_blocks(uint64_t size_bytes, uint32_t block_bytes)
+{
+	uint64_t group_bytes = (uint64_t)block_bytes * 8 * block_bytes, limit = (uint64_t)1 << 40;
+	uint64_t per_block = block_bytes / EXT2_MIN_DESC_SIZE_64BIT, now, then;
+
+	if (size_bytes > limit / 16)
+		limit = size_bytes * 16;
+	else if (size_bytes < limit / 1024)
+		limit = size_bytes * 1024;
+	if (limit / block_bytes > UINT32_MAX)
+		limit = (uint64_t)UINT32_MAX * block_bytes;
+	now = divide_up(divide_up(size_bytes, group_bytes), per_block);
+	then = divide_up(divide_up(limit, group_bytes), per_block);
+	return (uint16_t)(then - now > block_bytes / 4 ? block_bytes / 4 : then - now);
+}
+
 /* What libext2fs does not take from a caller. */
 static void set_identity(struct ext4_writer *w)
 {
@@ -133,6 +156,9 @@ static int make_frame(struct ext4_writer *w, struct blockdev *dev, struct stor_e
 	inodes = dev->size_bytes / inode_ratio(w->params, dev->size_bytes, w->block_bytes);
 	super.s_inodes_count = inodes > UINT32_MAX ? UINT32_MAX : (uint32_t)inodes;
 	set_features(&super, blocks, w->params->is_ephemeral);
+	if (super.s_feature_compat & EXT2_FEATURE_COMPAT_RESIZE_INODE)
+		super.s_reserved_gdt_blocks =
+			reserved_descriptor_blocks(dev->size_bytes, w->block_bytes);
 	code = ext2fs_initialize(ext4_io_name(dev, name), EXT2_FLAG_64BITS, &super,
 	                         ext4_io_manager(), &w->fs);
 	if (code)

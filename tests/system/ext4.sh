@@ -82,6 +82,22 @@ test_features_are_those_of_mke2fs() {
 	! grep -Fxf second first || fail "two filesystems with one identity"
 }
 
+# Descriptor blocks for 1024 times the size up to 1 TiB, else for 1 TiB, or for 16 times if that is more.
+test_growth_has_room_for_its_descriptors() {
+	local size blocks
+	while read -r size blocks; do
+		expect 0 "$MKEXT4" "$T/img" "$size"
+		expect 0 dumpe2fs -h "$T/img"
+		out_has "^Reserved GDT blocks: +$blocks\$"
+	done <<-'END'
+		16M 1
+		512M 63
+		1G 127
+		64G 120
+		100G 187
+	END
+}
+
 test_sizes_from_16_mib_to_beyond_16_tib() {
 	local size block
 	for block in 1024 2048 4096; do

@@ -57,4 +57,15 @@ test_a_volume_grows_offline() {
 	expect 0 run_stor volume check v
 }
 
+# 16 MiB have descriptor blocks for 16 GiB: beyond, the kernel turns to meta_bg.
+test_a_volume_grows_beyond_what_is_reserved_for_it() {
+	expect 0 run_stor volume create --backend loop --size 16M v
+	expect 0 run_stor run --rm --mount type=volume,src=v,dst=/data -- sh -c 'echo kept >/data/file'
+	expect 0 run_stor volume resize v 20G
+	expect 0 run_stor run --rm --mount type=volume,src=v,dst=/data -- sh -c 'cat /data/file; df -kP /data'
+	out_has '^kept$'
+	[ "$(tail -n 1 "$OUT" | awk '{print $2}')" -gt 18000000 ] || fail "did not grow: $(tail -n 1 "$OUT")"
+	expect 0 run_stor volume check v
+}
+
 run_tests "$@"
