@@ -6,15 +6,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include <stor/util.h>
 
 #define ALIGNMENT 4096u
 #define BOUNCE_BYTES (1u << 20)
+#define EXTENTS_AT_ONCE 64
+#define NOT_WRITTEN (FIEMAP_EXTENT_UNWRITTEN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_UNKNOWN)
 
 struct real_file {
 	struct ploop_file file;
@@ -149,6 +154,34 @@ static int seal_hole(struct ploop_file *file, uint64_t start, uint64_t end, uint
 	return last < end ? write_zeros(file, last, end - last) : 0;
 }
 
+/* Has every block of the range been written, by the filesystem's own account? It tells nothing of
+ * what waits in the page cache. */
+static bool is_written(int fd, uint64_t offset, uint64_t length)
+{
+	union {
+		struct fiemap map;
+		char room[sizeof(struct fiemap) + EXTENTS_AT_ONCE * sizeof(struct fiemap_extent)];
+	} u;
+	uint64_t at = offset, end = offset + length;
+
+	while (at < end) {
+		memset(&u.map, 0, sizeof(u.map));
+		u.map.fm_start = at;
+		u.map.fm_length = end - at;
+		u.map.fm_extent_count = EXTENTS_AT_ONCE;
+		if (ioctl(fd, FS_IOC_FIEMAP, &u.map) < 0 || !u.map.fm_mapped_extents)
+			return false;
+		for (uint32_t i = 0; i < u.map.fm_mapped_extents; i++) {
+			const struct fiemap_extent *extent = &u.map.fm_extents[i];
+
+			if (extent->fe_logical > at || extent->fe_flags & NOT_WRITTEN)
+				return false;
+			at = extent->fe_logical + extent->fe_length;
+		}
+	}
+	return true;
+}
+
 static int real_seal(struct ploop_file *file, uint64_t offset, uint64_t length, uint64_t granule)
 {
 	uint64_t at = offset, end = offset + length;
@@ -156,6 +189,8 @@ static int real_seal(struct ploop_file *file, uint64_t offset, uint64_t length, 
 	/* What was written and waits in the page cache counts as a hole until it is on its way. */
 	if (fdatasync(file->fd))
 		return -errno;
+	if (is_written(file->fd, offset, length))
+		return 0;
 	/* What was read and is in the page cache counts as data, though no block of it was written.
 	 */
 	posix_fadvise(file->fd, (off_t)offset, (off_t)length, POSIX_FADV_DONTNEED);
