@@ -115,7 +115,7 @@ struct attach_opts {
 	const char *label;
 	const char *user; /* who uses it, for the message that others get: "container web"; NULL:
 	                     this process */
-	bool is_locked;   /* the caller holds volume_lock() */
+	bool is_locked;   /* the caller has the volume's lock, as by volume_lock() */
 };
 
 #define ATTACH_OPTS_INIT                                                                           \

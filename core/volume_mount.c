@@ -21,6 +21,8 @@
 #include "core/volume.h"
 #include "core/volume_users.h"
 
+#define LOCK_WAIT_MS 5000
+
 /* --- mount -------------------------------------------------------------------------------- */
 
 static int mount_id(int fd, const char *path, uint64_t *id)
@@ -114,7 +116,7 @@ int volume_mount(struct store *store, const struct volume *volume, const char *d
 	struct attach_opts opts = ATTACH_OPTS_INIT;
 	struct attached attached = ATTACHED_INIT;
 	struct stor_err ignored = STOR_ERR_INIT;
-	cleanup_close int dir_fd = -1;
+	cleanup_close int dir_fd = -1, lock_fd = -1;
 	char path[PATH_MAX];
 
 	if (!realpath(dir, path))
@@ -125,8 +127,15 @@ int volume_mount(struct store *store, const struct volume *volume, const char *d
 		return err_fail(err, STOR_USAGE, errno, "mount volume %s at %s", volume->name, dir);
 	opts.snapshot = snapshot;
 	opts.read_only = read_only || snapshot;
-	if (volume_attach(store, volume, &opts, &attached, err) < 0)
+	/* Until the mount stands for this process: whoever looks in between would find neither. */
+	lock_fd = store_lock(store, volume->key, false, LOCK_WAIT_MS, err);
+	if (lock_fd < 0)
+		return err_context(err, "volume %s", volume->name);
+	opts.is_locked = true;
+	if (volume_check_there(store, volume, err) < 0 ||
+	    volume_attach(store, volume, &opts, &attached, err) < 0)
 		return -1;
+	kill_point("mount-attached");
 	if (move_to_dir(store, &attached, dir_fd, path, snapshot, err) < 0) {
 		volume_release(&attached, false, &ignored);
 		return err_context(err, "mount volume %s at %s", volume->name, dir);

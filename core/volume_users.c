@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <stor/kill_point.h>
 #include <stor/util.h>
 
 #include "core/base/fs.h"
@@ -100,8 +101,6 @@ static const char *key_of(const struct store_mark *mark)
 	return dot ? dot + 1 : NULL;
 }
 
-/* 0, 1: the user is gone meanwhile, maybe under another name (a mount takes over from the process
- * that made it), or -1. */
 static int load_one(struct store *store, const struct volume *volume, const char *file,
                     struct volume_users *users, struct stor_err *err)
 {
@@ -117,18 +116,17 @@ static int load_one(struct store *store, const struct volume *volume, const char
 	if (record_load(&user.record, store->state_fd, path, &unread) < 0) {
 		record_free(&user.record);
 		if (unread.status == STOR_NOT_FOUND)
-			return 1;
+			return 0;
 		*err = unread;
 		return -1;
 	}
 	if (!is_alive(store, &mark, &user)) {
-		/* A mount that is not there may be one that is just being put in its place; only
-		 * gc forgets those. */
+		/* A mount that is not there may be one that is just being put in its place, or be
+		 * in another mount namespace; only gc forgets those. And what a process removed
+		 * before it ended, its token above all, may be that of a mount by now. */
 		int result = 0;
 
-		if (mark.pid && faccessat(store->state_fd, path, F_OK, 0) < 0 && errno == ENOENT)
-			result = 1;
-		else if (mark.pid)
+		if (mark.pid && faccessat(store->state_fd, path, F_OK, 0) == 0)
 			result = end_user(store, volume, &user.record, path, err);
 		record_free(&user.record);
 		return result;
@@ -144,23 +142,14 @@ static int load_one(struct store *store, const struct volume *volume, const char
 int volume_users_load(struct store *store, const struct volume *volume, struct volume_users *users,
                       struct stor_err *err)
 {
-	bool has_changed;
+	cleanup_strv struct strv files = STRV_INIT;
 
-	do {
-		cleanup_strv struct strv files = STRV_INIT;
-
-		has_changed = false;
-		volume_users_free(users);
-		if (store_list(store->state_fd, "users", &files, err) < 0)
+	if (store_list(store->state_fd, "users", &files, err) < 0)
+		return -1;
+	kill_point("users-listed");
+	for (size_t i = 0; i < files.count; i++)
+		if (load_one(store, volume, files.items[i], users, err) < 0)
 			return -1;
-		for (size_t i = 0; i < files.count && !has_changed; i++) {
-			int result = load_one(store, volume, files.items[i], users, err);
-
-			if (result < 0)
-				return -1;
-			has_changed = result > 0;
-		}
-	} while (has_changed);
 	return 0;
 }
 
@@ -241,6 +230,20 @@ char *volume_user_path(struct store *store, const struct volume *volume, uint64_
 	                 store->next_number++, volume->key);
 }
 
+/* Who mounts a volume has its lock from before the record is there until the mount is. */
+static bool is_mounted_or_will_be(struct store *store, const struct store_mark *mark,
+                                  const char *dir)
+{
+	struct stor_err ignored = STOR_ERR_INIT;
+	const char *key = key_of(mark);
+	cleanup_close int lock_fd = -1;
+
+	if (volume_mount_exists(mark->start_time, dir))
+		return true;
+	lock_fd = key ? store_lock(store, key, true, 0, &ignored) : -1;
+	return key && (lock_fd < 0 || volume_mount_exists(mark->start_time, dir));
+}
+
 int volume_users_sweep(struct store *store, const struct sweep_opts *opts, struct strv *tokens,
                        struct stor_err *err)
 {
@@ -265,7 +268,7 @@ int volume_users_sweep(struct store *store, const struct sweep_opts *opts, struc
 			continue;
 		}
 		dir = record_get(&record, "mount-point");
-		if (!mark.pid && dir && volume_mount_exists(mark.start_time, dir))
+		if (!mark.pid && dir && is_mounted_or_will_be(store, &mark, dir))
 			continue;
 		if (opts->report)
 			opts->report(opts->ctx, "volume's user", record_get(&record, "volume"),

@@ -37,6 +37,20 @@ out_lacks() { ! grep -Eq -- "$1" "$OUT" || fail "output has: $1"; }
 err_has() { grep -Eq -- "$1" "$ERR" || { sed 's/^/#   err: /' "$ERR" | head -n 30 >&2; fail "errors lack: $1"; }; }
 same() { [ "$1" = "$2" ] || fail "\"$1\" is not \"$2\""; }
 
+# soon COMMAND…: tries for WAIT_SECONDS (60) whether it succeeds; its output goes nowhere.
+soon() {
+	local i
+	for ((i = 0; i < 20 * ${WAIT_SECONDS:-60} * ${TIME_FACTOR:-1}; i++)); do
+		! "$@" >/dev/null 2>&1 || return 0
+		sleep 0.05
+	done
+	return 1
+}
+# wait_for COMMAND…: it must, some time.
+wait_for() { soon "$@" || fail "waited in vain for: $*"; }
+# is_running [N]: do N containers (1) run?
+is_running() { [ "$(run_stor ps | grep -c ' running ')" -ge "${1:-1}" ]; }
+
 # What $T still holds of the kernel's things, and what lies beside it.
 _leaks() {
 	grep -F " $T/" /proc/self/mountinfo | sed 's/^/mount: /'

@@ -31,17 +31,6 @@ stand_in() {
 # In the background, nothing stands between $! and the program.
 outside() { ${EXEC:-} ip netns exec outside "$@"; }
 
-# soon COMMAND…: does it succeed within five seconds? eventually COMMAND…: it must.
-soon() {
-	local i
-	for ((i = 0; i < 100 * ${TIME_FACTOR:-1}; i++)); do
-		! "$@" >/dev/null 2>&1 || return 0
-		sleep 0.05
-	done
-	return 1
-}
-eventually() { soon "$@" || fail "never: $*"; }
-
 # begin NAME OPTION…: a container that stays until `finish NAME`, once it runs.
 begin() {
 	local name=$1
@@ -50,7 +39,7 @@ begin() {
 	"$STOR" run --rm --init --name "$name" -v "$T/marks:/marks" "$@" -- \
 		sh -c "touch /marks/$name; exec sleep 1000" 2>"$name.err" &
 	RUNNING[$name]=$!
-	eventually test -e "marks/$name"
+	wait_for test -e "marks/$name"
 }
 finish() {
 	local name
@@ -84,7 +73,7 @@ serving() {
 		"$@"
 	) >up 2>&1 &
 	SERVERS="${SERVERS:-} $!"
-	eventually grep -q up up
+	wait_for grep -q up up
 }
 stop_serving() {
 	local pid
@@ -100,4 +89,5 @@ host_things() {
 	true
 }
 no_host_things() { [ -z "$(host_things)" ]; }
+WAIT_SECONDS=5
 clean_soon() { soon no_host_things || fail "left: $(host_things)"; }

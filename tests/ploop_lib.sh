@@ -6,12 +6,3 @@
 ploop() { env -i PAD="$(head -c 8192 /dev/zero | tr '\0' x)" /usr/sbin/ploop "$@"; }
 data() { echo "$STOR_STORE/volumes/$1/data"; }
 make_volume() { expect 0 run_stor volume create --backend ploop --size 96M --image busybox "$@"; }
-# wait_for COMMAND…: half a minute at most.
-wait_for() {
-	local i
-	for ((i = 0; i < 300; i++)); do
-		"$@" && return 0
-		sleep 0.1
-	done
-	fail "waited in vain: $*"
-}

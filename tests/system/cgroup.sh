@@ -14,16 +14,6 @@ reading() {
 	run_stor stats --no-stream --format json "$1" 2>/dev/null |
 		sed -n "/^    \"$2\": {/,/^    }/s/^      \"$3\": \([^,]*\),*/\1/p"
 }
-# wait_for COMMAND…: until it succeeds.
-wait_for() {
-	local i
-	for ((i = 0; i < 600; i++)); do
-		if "$@" >/dev/null 2>&1; then return 0; fi
-		sleep 0.05
-	done
-	fail "waited in vain for: $*"
-}
-is_up() { [ "$(run_stor ps | grep -c ' running ')" -ge "${1:-1}" ]; }
 # Ends the containers that run in the background, and waits for their stor.
 end_all() {
 	local pid
@@ -61,7 +51,7 @@ test_memory_limit_kills_within_the_container_alone() {
 	"$STOR" run --rm --name other --memory 16M sleep 1000 &
 	"$STOR" run --rm --name small --memory 16M --memory-swap 16M \
 		sh -c 'head -c 100000000 /dev/zero | tail >/dev/null; echo $? >/status; sleep 1000' &
-	wait_for is_up 2
+	wait_for is_running 2
 	killed() { [ "$(reading small payload oom_kills)" -ge 1 ]; }
 	wait_for killed
 	# Neither the container's first process, nor another container, nor stor.
@@ -78,7 +68,7 @@ test_pids_limit_stops_a_fork_bomb() {
 	err_has "can't fork"
 	out_lacks all
 	"$STOR" run --rm --name bomb --pids-limit 10 sh -c '(for i in $(seq 60); do sleep 100 & done); sleep 1000' &
-	wait_for is_up
+	wait_for is_running
 	full() { [ "$(reading bomb payload pids)" -ge 9 ]; }
 	wait_for full
 	within "$(reading bomb payload pids)" 9 10 'processes'
@@ -142,7 +132,7 @@ test_systemd_owns_the_cgroups() {
 test_a_place_of_ones_own() {
 	local id
 	"$STOR" run --rm --name here --cgroup-parent "stor-test-$$/inner" sleep 1000 &
-	wait_for is_up
+	wait_for is_running
 	id=$(id_of here)
 	[ -n "$(find /sys/fs/cgroup -path "*/stor-test-$$/inner/stor-$id/payload")" ] || fail 'it is not there'
 	end_all
@@ -219,7 +209,7 @@ test_pause_stops_progress() {
 
 test_a_killed_stor_leaves_no_cgroup() {
 	"$STOR" run --name kept --memory 64M sh -c 'sleep 1000' &
-	wait_for is_up
+	wait_for is_running
 	expect 0 run_stor pause kept
 	[ "$(our_cgroups)" -gt 0 ] || fail 'there is no cgroup'
 	kill -KILL $!
@@ -234,7 +224,7 @@ test_a_killed_stor_leaves_no_cgroup() {
 test_the_server_of_a_volume_is_not_paused() {
 	local id server
 	"$STOR" run --rm --name written --backend ploop --memory 16M sh -c 'while :; do dd if=/dev/zero of=/file bs=256k count=100; done 2>/dev/null' &
-	wait_for is_up
+	wait_for is_running
 	id=$(id_of written)
 	# Under full load.
 	busy() { [ "$(reading written server cpu_us)" -gt 100000 ]; }

@@ -8,15 +8,13 @@ TIME_LIMIT=400
 
 # start OPTION…: a container that stays; $stor is its stor and $payload its process.
 start() {
-	local i
 	"$STOR" run --rm "$@" sleep 1000 2>start.err &
 	stor=$!
-	for ((i = 0; i < 300; i++)); do
-		payload=$(pgrep -P "$stor" | head -n1 || true)
-		[ -n "$payload" ] && grep -q sleep "/proc/$payload/comm" 2>/dev/null && return 0
-		sleep 0.1
-	done
-	fail "no container: $(cat start.err)"
+	soon sleeps || fail "no container: $(cat start.err)"
+}
+sleeps() {
+	payload=$(pgrep -P "$stor" | head -n1)
+	grep -q sleep "/proc/$payload/comm"
 }
 stop() {
 	kill -9 "$payload"

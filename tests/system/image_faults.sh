@@ -103,19 +103,15 @@ test_imports_of_one_name_race() {
 
 # begin_import: one that waits for the rest of its archive; its process is $importer.
 begin_import() {
-	local i
 	mkfifo pipe
 	# A shell's background processes ignore SIGINT.
 	env --default-signal=INT "$STOR" image import -q - x <pipe 2>interrupted.err &
 	importer=$!
 	exec 4>pipe
 	head -c 200000 plain.tar >&4
-	for ((i = 0; i < 200; i++)); do
-		[ -n "$(find "$STOR_STORE/tmp" -name random 2>/dev/null)" ] && return 0
-		sleep 0.05
-	done
-	fail 'the import has not begun'
+	wait_for has_begun
 }
+has_begun() { [ -n "$(find "$STOR_STORE/tmp" -name random)" ]; }
 test_interrupted_import_leaves_nothing() {
 	local importer status=0 signal
 	make_tree

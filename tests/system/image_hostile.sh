@@ -149,8 +149,8 @@ test_whiteouts_of_a_packed_layout_do_not_escape() {
 	same "$(images)" ""
 }
 
+has_begun() { [ -n "$(ls -A "$STOR_STORE/tmp")" ]; }
 test_killed_import_leaves_nothing() {
-	local i
 	mkdir tree
 	echo x >tree/file
 	mkfifo pipe
@@ -158,11 +158,7 @@ test_killed_import_leaves_nothing() {
 	exec 4>pipe
 	# An archive without its end: the import waits for the rest.
 	tar --format pax -cf - tree | head -c 1536 >&4
-	for ((i = 0; i < 200; i++)); do
-		[ -n "$(ls -A "$STOR_STORE/tmp" 2>/dev/null)" ] && break
-		sleep 0.05
-	done
-	[ -n "$(ls -A "$STOR_STORE/tmp")" ] || fail "the import has not begun"
+	wait_for has_begun
 	expect 0 run_stor image ls
 	[ -n "$(ls -A "$STOR_STORE/tmp")" ] || fail "a living import was swept away"
 	kill -9 $!

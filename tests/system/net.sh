@@ -282,7 +282,7 @@ test_joining() {
 	expect 125 run_rm --net container:one true
 	finish two
 	expect 0 run_stor ps
-	eventually run_stor run --rm --net bridge --ip "$a" true
+	wait_for run_stor run --rm --net bridge --ip "$a" true
 	expect 0 run_rm --net ns:/run/netns/outside ip -4 -o address show eth0
 	out_has 'inet 192.0.2.2/24'
 	expect 125 run_rm --net ns:/run/netns/none true
@@ -304,7 +304,7 @@ test_parallel_starts() {
 		pids+=($!)
 	done
 	all_up() { [ "$(cat marks/* | wc -l)" = 40 ]; }
-	eventually all_up
+	wait_for all_up
 	same "$(grep -ho 'inet6\? [^ ]*' marks/* | sort | uniq -d)" ''
 	same "$(ip -o link show master stor0 | wc -l)" 20
 	touch marks/go
@@ -324,7 +324,7 @@ test_rate() {
 		else
 			"$ECHO" sink 10.204.0.1 5000 >rate &
 		fi
-		eventually grep -q up rate
+		wait_for grep -q up rate
 		if [ -n "$where" ]; then
 			"$ECHO" flood "$a" 5000 20000000
 		else

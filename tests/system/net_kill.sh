@@ -32,7 +32,7 @@ killed_at() {
 	STOR_KILL_AT=$point "$STOR" run --rm --name victim "$@" true >"$OUT" 2>"$ERR" || status=$?
 	# What removes a bridge is a process of its own.
 	case $point:$status in *:137 | net-bridge-removed:*:0) ;; *) fail "$point: status $status: $(cat "$ERR")" ;; esac
-	eventually no_links
+	wait_for no_links
 	expect 0 "$STOR" ps
 	soon no_host_things || fail "$point: left: $(host_things)"
 	nft list ruleset >after
@@ -78,7 +78,7 @@ test_killed_while_it_runs() {
 	kill -KILL "${RUNNING[victim]}"
 	wait "${RUNNING[victim]}" || true
 	one_link() { [ "$(ip -o link show master stor0 | wc -l)" = 1 ]; }
-	eventually one_link
+	wait_for one_link
 	expect 0 "$STOR" ps
 	same "$(nft list table inet stor)" "$rules"
 	same "$(grep -c victim "/proc/$(pid_of other)/root/etc/hosts" || true)" 0
@@ -97,12 +97,12 @@ test_addresses_of_the_escaped_are_kept() {
 	"$STOR" run --rm --name one --net bridge -v "$T/marks:/marks" -- \
 		sh -c 'ip -4 -o address show eth0 >/marks/one; exec sleep 1000' &
 	RUNNING[one]=$!
-	eventually test -s marks/one
-	eventually pid_of one
+	wait_for test -s marks/one
+	wait_for pid_of one
 	a=$(sed 's/.*inet \([0-9.]*\).*/\1/' marks/one)
 	# A process that is no child of stor's, as one that escaped would be.
 	nsenter "--net=/proc/$(pid_of one)/ns/net" sh -c 'touch marks/in; exec sleep 1000' &
-	eventually test -e marks/in
+	wait_for test -e marks/in
 	kill -KILL "${RUNNING[one]}"
 	wait "${RUNNING[one]}" || true
 	expect 0 "$STOR" ps
@@ -111,7 +111,7 @@ test_addresses_of_the_escaped_are_kept() {
 	err_has "the address $a is in use by container"
 	kill %%
 	wait %% || true
-	eventually no_links
+	wait_for no_links
 	expect 0 "$STOR" run --rm --net bridge --ip "$a" true
 	clean_soon
 }

@@ -21,6 +21,7 @@ IN_USE=746f6e59
 
 make_volume() { expect 0 run_stor volume create --backend ploop --size 64M --image busybox "$@"; }
 how() { sed -n 's/^how=//p' "$STOR_STATE"/users/*; }
+is_attached() { [ -n "$(how)" ]; }
 
 # The filesystem as another reader of the format sees it, and as stor's device has it.
 same_bytes() {
@@ -52,7 +53,7 @@ test_attached_by_engine() {
 test_attached_directly() {
 	make_volume -o layout=preallocated v
 	"$STOR" run --root v -- sleep 60 &
-	until [ "$(how 2>/dev/null)" ]; do sleep 0.05; done
+	wait_for is_attached
 	same "$(how)" "direct, buffered"
 	same "$(mark "$(data v)/root.hds")" $IN_USE
 	expect 4 run_stor volume check --repair v
@@ -73,7 +74,8 @@ test_a_killed_stor_leaves_no_mark() {
 	make_volume -o layout=preallocated v
 	"$STOR" run --root v -- sh -c 'echo kept >/file; sync; sleep 60' &
 	pid=$!
-	until [ "$(mark "$(data v)/root.hds")" = $IN_USE ] && [ "$(how 2>/dev/null)" ]; do sleep 0.05; done
+	is_marked() { is_attached && [ "$(mark "$(data v)/root.hds")" = $IN_USE ]; }
+	wait_for is_marked
 	sleep 0.5
 	kill -KILL $pid
 	wait $pid 2>/dev/null || true

@@ -113,6 +113,51 @@ test_one_golden_volume_is_made() {
 	same "$(count "$STOR_STORE/golden")" 0
 }
 
+# A mount takes over from the process that made it. Whoever lists the volume's users meanwhile finds
+# one of them: the maker stops before it hands over, the remover after it has listed them.
+is_stopped() { grep -q '^State:.T' "/proc/$1/status"; }
+test_remove_while_a_mount_takes_over() {
+	local b mounter remover
+	kill_build
+	mkdir m
+	for b in dir loop; do
+		expect 0 "$KILL/stor" volume create --backend $b v
+		STOR_STOP_AT=mount-attached "$KILL/stor" volume mount v m &
+		mounter=$!
+		wait_for is_stopped $mounter
+		STOR_STOP_AT=users-listed "$KILL/stor" volume rm v 2>err &
+		remover=$!
+		# It waits until the mount is there. Without that, it would stop by now.
+		WAIT_SECONDS=1 soon is_stopped $remover || true
+		kill -CONT $mounter
+		wait $mounter || fail 'mount'
+		wait_for is_stopped $remover
+		kill -CONT $remover
+		ended $remover
+		same "$ended: $(cat err)" "1x4: stor: remove volume v: volume v: in use, mounted at $T/m
+  hint: stor volume umount $T/m"
+		expect 0 "$KILL/stor" volume umount v
+		expect 0 "$KILL/stor" volume rm v
+	done
+}
+
+# Nor does gc forget a mount that is just being made.
+test_gc_while_a_mount_is_made() {
+	local mounter
+	kill_build
+	mkdir m
+	expect 0 "$KILL/stor" volume create v
+	STOR_STOP_AT=mount-recorded "$KILL/stor" volume mount v m &
+	mounter=$!
+	wait_for is_stopped $mounter
+	expect 0 "$KILL/stor" gc
+	same "$(cat "$OUT")" ''
+	kill -CONT $mounter
+	wait $mounter || fail 'mount'
+	expect 4 "$KILL/stor" volume rm v
+	expect 0 "$KILL/stor" volume umount v
+}
+
 test_clone_modes() {
 	expect 0 "$ROOT" loop clone=copy
 	same "$(cat "$OUT")" copy

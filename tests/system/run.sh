@@ -20,15 +20,6 @@ nothing_left() {
 	expect 0 run_stor ps -aq
 	out_is ""
 }
-# wait_for CONDITION…: up to 20 seconds.
-wait_for() {
-	local i
-	for ((i = 0; i < 200; i++)); do
-		"$@" && return 0
-		sleep 0.1
-	done
-	fail "waited in vain for: $*"
-}
 
 test_exit_statuses() {
 	for b in dir loop; do

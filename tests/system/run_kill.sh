@@ -12,7 +12,7 @@ TIME_LIMIT=900
 # Points that are no step of a run; tests/system/races.sh, image_kill.sh, volume.sh and ploop_online.sh kill at
 # most of them, and net_kill.sh at those of networks.
 NOT_OF_RUN='
-freeze-guard volume-frozen volume-changed clone-folder clone-made resize-device umount-done mount-recorded mount-moved
+freeze-guard volume-frozen volume-changed clone-folder clone-made resize-device umount-done mount-attached mount-recorded mount-moved
 volume-unnamed volume-destroyed root-destroyed golden-unnamed image-removing
 image-import-begin image-import-unpacked'
 

@@ -7,15 +7,6 @@
 
 CGROUPS=/sys/fs/cgroup
 run_rm() { run_stor run --rm "$@"; }
-wait_for() {
-	local i
-	for ((i = 0; i < 1200; i++)); do
-		if "$@" >/dev/null 2>&1; then return 0; fi
-		sleep 0.05
-	done
-	fail "waited in vain for: $*"
-}
-is_running() { run_stor ps | grep -q ' running '; }
 our_id() { ls "$STOR_STATE/cgroups"; }
 end_all() {
 	local pid

@@ -14,10 +14,7 @@ grows() {
 	"$STOR" run --rm -i "$@" -- sh -c "$SCRIPT" "$folder" <input >output 2>&1 &
 	stor=$!
 	exec 5>input
-	for _ in $(seq 300); do
-		if [ -s output ]; then break; fi
-		sleep 0.1
-	done
+	wait_for test -s output
 	expect 0 run_stor volume resize v 128M
 	echo >&5
 	exec 5>&-

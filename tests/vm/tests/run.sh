@@ -33,11 +33,7 @@ test_a_killed_stor_leaves_nothing() {
 	local pid
 	"$STOR" run --rm --backend loop -- sh -c 'echo up; sleep 1000' >up 2>&1 &
 	pid=$!
-	for _ in $(seq 300); do
-		if grep -q up up; then break; fi
-		sleep 0.1
-	done
-	grep -q up up
+	wait_for grep -q up up
 	kill -9 $pid
 	wait $pid || true
 	# Whatever is left of processes, mounts and devices, the harness finds; the rest goes now.
