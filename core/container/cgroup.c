@@ -266,6 +266,9 @@ static char *mount_name(const struct cgroup_place *place)
 static int plan_place(struct plan_cgroup *plan, const struct cgroup_place *place, bool is_only,
                       struct stor_err *err)
 {
+	/* A thread that moves itself need not hold up all forks on the machine, as cgroup.procs
+	 * does for milliseconds; and the first process has one thread. */
+	const char *file = place->is_v2 ? "cgroup.procs" : "tasks";
 	int leaf_fd = place->leaf_fds[CGROUP_PAYLOAD], fd;
 
 	if (place->is_v2 && is_only) {
@@ -275,10 +278,9 @@ static int plan_place(struct plan_cgroup *plan, const struct cgroup_place *place
 		return 0;
 #endif
 	}
-	fd = openat(leaf_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	fd = openat(leaf_fd, file, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return err_fail(err, STOR_FAILED, errno, "open %s/payload/cgroup.procs",
-		                place->path);
+		return err_fail(err, STOR_FAILED, errno, "open %s/payload/%s", place->path, file);
 	plan->join_fds[plan->join_count++] = fd;
 	if (!place->is_v2)
 		plan->mounts[plan->mount_count++].name = mount_name(place);

@@ -30,7 +30,7 @@ struct plan_cgroup_mount {
 struct plan_cgroup {
 	bool is_used, is_ns_private;
 	int into_fd; /* of version 2 alone: to be cloned into; -1: to be joined */
-	int join_fds[CGROUP_HIERARCHIES_MAX]; /* cgroup.procs of each, open for writing */
+	int join_fds[CGROUP_HIERARCHIES_MAX]; /* where it writes itself to, in each */
 	size_t join_count;
 	bool mounts_v2; /* version 2 alone is at /sys/fs/cgroup itself */
 	struct plan_cgroup_mount mounts[CGROUP_HIERARCHIES_MAX];
