@@ -57,27 +57,35 @@ int cgroup_open_dir(const char *path)
 }
 
 /* "v1 128 /sys/fs/cgroup/devices/stor-1" */
-static int open_place(struct cgroup *cgroup, const char *text, struct stor_err *err)
+struct cgroup_place *cgroup_open_place(struct cgroup *cgroup, const char *text,
+                                       struct stor_err *err)
 {
 	char version[3], path[PATH_MAX];
 	struct cgroup_place *place;
 	unsigned controllers;
 
 	if (cgroup->count == CGROUP_HIERARCHIES_MAX ||
-	    sscanf(text, "%2s %u %4095s", version, &controllers, path) != 3)
-		return err_fail(err, STOR_FAILED, 0, "damaged record of a cgroup: \"%s\"", text);
+	    sscanf(text, "%2s %u %4095s", version, &controllers, path) != 3) {
+		err_fail(err, STOR_FAILED, 0, "damaged record of a cgroup: \"%s\"", text);
+		return NULL;
+	}
 	place = cgroup_add_place(cgroup, !strcmp(version, "v2"), controllers, path, err);
-	if (!place)
-		return -1;
-	for (int leaf = 0; leaf < CGROUP_LEAVES; leaf++) {
+	for (int leaf = 0; place && leaf < CGROUP_LEAVES; leaf++) {
 		cleanup_free char *leaf_path = cgroup_leaf_path(place, leaf);
 
 		place->leaf_fds[leaf] = cgroup_open_dir(leaf_path);
 	}
-	if (place->leaf_fds[CGROUP_PAYLOAD] < 0)
-		return err_fail(err, errno == ENOENT ? STOR_NOT_FOUND : STOR_FAILED, errno,
-		                "open cgroup %s/payload", place->path);
-	return 0;
+	return place;
+}
+
+static int open_used_place(struct cgroup *cgroup, const char *text, struct stor_err *err)
+{
+	const struct cgroup_place *place = cgroup_open_place(cgroup, text, err);
+
+	if (!place || place->leaf_fds[CGROUP_PAYLOAD] >= 0)
+		return place ? 0 : -1;
+	return err_fail(err, STOR_NOT_FOUND, 0, "there is no cgroup %s/%s", place->path,
+	                cgroup_leaf_names[CGROUP_PAYLOAD]);
 }
 
 int cgroup_open(struct store *store, const char *id, struct cgroup *cgroup, struct stor_err *err)
@@ -89,7 +97,7 @@ int cgroup_open(struct store *store, const char *id, struct cgroup *cgroup, stru
 	if (record_load(&record, store->state_fd, path, err) < 0)
 		return -1;
 	for (size_t at = 0; (text = record_next(&record, "place", &at));) {
-		if (open_place(cgroup, text, err) == 0)
+		if (open_used_place(cgroup, text, err) == 0)
 			continue;
 		cgroup_close(cgroup);
 		return -1;
@@ -251,37 +259,38 @@ static const struct cgroup_place *place_with(const struct cgroup *cgroup, uint32
 	return NULL;
 }
 
-static int need_freezer(const struct cgroup *cgroup, struct cgroup_dir *dir,
-                        const struct cgroup_place **place, struct stor_err *err)
+int cgroup_freeze(struct cgroup *cgroup, bool on, struct stor_err *err)
 {
-	*place = place_with(cgroup, CGROUP_FREEZER);
-	if (!*place) {
+	const struct cgroup_place *place = place_with(cgroup, CGROUP_FREEZER);
+	struct cgroup_dir dir;
+
+	if (!place) {
 		err_fail(err, STOR_UNSUPPORTED, 0, "this machine has no freezer of cgroups");
 		err_hint(err, "mount the controller freezer, or version 2 of cgroups");
 		return -1;
 	}
-	*dir = dir_of(*place, CGROUP_PAYLOAD);
-	return 0;
-}
-
-int cgroup_freeze(struct cgroup *cgroup, bool on, struct stor_err *err)
-{
-	const struct cgroup_place *place;
-	struct cgroup_dir dir;
-
-	if (need_freezer(cgroup, &dir, &place, err) < 0)
-		return -1;
+	dir = dir_of(place, CGROUP_PAYLOAD);
 	return place->module->freeze(&dir, on, err);
 }
 
-int cgroup_kill(struct cgroup *cgroup, struct stor_err *err)
+static int kill_in(const struct cgroup_place *place, enum cgroup_leaf leaf, struct stor_err *err)
 {
-	const struct cgroup_place *place;
-	struct cgroup_dir dir;
+	struct cgroup_dir dir = dir_of(place, leaf);
 
-	if (need_freezer(cgroup, &dir, &place, err) < 0)
+	return dir.fd >= 0 ? place->module->kill_all(&dir, err) : 0;
+}
+
+int cgroup_kill(const struct cgroup *cgroup, enum cgroup_leaf leaf, struct stor_err *err)
+{
+	const struct cgroup_place *freezer = place_with(cgroup, CGROUP_FREEZER);
+
+	/* First where they are frozen: elsewhere they would not die. */
+	if (freezer && kill_in(freezer, leaf, err) < 0)
 		return -1;
-	return place->module->kill_all(&dir, err);
+	for (size_t i = 0; i < cgroup->count; i++)
+		if (&cgroup->places[i] != freezer && kill_in(&cgroup->places[i], leaf, err) < 0)
+			return -1;
+	return 0;
 }
 
 bool cgroup_is_frozen(const struct cgroup *cgroup)

@@ -73,8 +73,8 @@ int cgroup_adopt(struct cgroup *cgroup, pid_t pid, struct stor_err *err);
 int cgroup_freeze(struct cgroup *cgroup, bool on, struct stor_err *err);
 /* Is it stopped? */
 bool cgroup_is_frozen(const struct cgroup *cgroup);
-/* Kill the payload. */
-int cgroup_kill(struct cgroup *cgroup, struct stor_err *err);
+/* Kill all that is in a leaf, frozen or not. STOR_BUSY: something does not die. */
+int cgroup_kill(const struct cgroup *cgroup, enum cgroup_leaf leaf, struct stor_err *err);
 /* What a leaf has used. False: it has no such leaf. */
 bool cgroup_read_stats(const struct cgroup *cgroup, enum cgroup_leaf leaf,
                        struct cgroup_stats *stats);

@@ -16,6 +16,10 @@ char *cgroup_record_path(const char *id);
 struct cgroup_place *cgroup_add_place(struct cgroup *cgroup, bool is_v2, uint32_t controllers,
                                       const char *path, struct stor_err *err);
 
+/* The same, as a record names it, with the leaves that are there. */
+struct cgroup_place *cgroup_open_place(struct cgroup *cgroup, const char *text,
+                                       struct stor_err *err);
+
 /* malloc'ed. */
 char *cgroup_leaf_path(const struct cgroup_place *place, enum cgroup_leaf leaf);
 

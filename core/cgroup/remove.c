@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Taking a container's cgroup away, by its record alone: no module is loaded. See cgroup.h. */
+/* Taking a container's cgroup away, by its record alone: a module is loaded only where something is
+ * left in it. See cgroup.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,6 @@
 
 #include <stor/util.h>
 
-#include "core/base/log.h"
 #include "core/base/record.h"
 #include "core/cgroup/internal.h"
 
@@ -22,67 +21,47 @@ char *cgroup_record_path(const char *id)
 	return xasprintf("cgroups/%s", id);
 }
 
-/* Writes to a file that only some hierarchies have. */
-static void try_write(const char *dir, const char *name, const char *text)
+/* Whoever is still there outlived its stor, and dies. */
+static int kill_left(const struct record *record, struct stor_err *err)
 {
-	cleanup_free char *file = xasprintf("%s/%s", dir, name);
-	cleanup_close int fd = open(file, O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
-		log_debug("write %s: %m", file);
-}
-
-static void kill_in(const char *dir)
-{
-	cleanup_free char *path = xasprintf("%s/cgroup.procs", dir);
-	FILE *procs = fopen(path, "re");
-	long pid;
-
-	while (procs && fscanf(procs, "%ld", &pid) == 1)
-		if (pid > 0)
-			kill((pid_t)pid, SIGKILL);
-	if (procs)
-		fclose(procs);
-}
-
-/* Whoever is still there outlived its stor, and dies. A frozen one does when it is thawed, in the
- * one hierarchy that has the freezer. */
-static void kill_left(const struct record *record)
-{
+	cleanup_cgroup struct cgroup cgroup = CGROUP_INIT;
 	const char *text;
 
-	for (size_t at = 0; (text = record_next(record, "place", &at));) {
-		const char *path = strchr(text, '/');
+	for (size_t at = 0; (text = record_next(record, "place", &at));)
+		if (!cgroup_open_place(&cgroup, text, err))
+			return -1;
+	for (int leaf = 0; leaf < CGROUP_LEAVES; leaf++)
+		if (cgroup_kill(&cgroup, (enum cgroup_leaf)leaf, err) < 0)
+			return -1;
+	return 0;
+}
 
-		for (int leaf = 0; path && leaf < CGROUP_LEAVES; leaf++) {
-			cleanup_free char *dir = xasprintf("%s/%s", path, cgroup_leaf_names[leaf]);
-
-			kill_in(dir);
-			try_write(dir, "freezer.state", "THAWED");
-			try_write(dir, "cgroup.freeze", "0");
-		}
-	}
+static int fail_busy(const char *dir, int errnum, struct stor_err *err)
+{
+	err_fail(err, STOR_BUSY, errnum, "remove cgroup %s", dir);
+	err_hint(err,
+	         "a process in it was killed and waits for its disk; stor gc removes it later");
+	return -1;
 }
 
 /* A cgroup is busy for a moment after its last process. */
 static int remove_dir(const struct record *record, const char *dir, struct stor_err *err)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
+	int tries = 0;
 
-	for (int tries = 0; tries < REMOVE_TRIES; tries++) {
-		if (rmdir(dir) == 0 || errno == ENOENT)
-			return 0;
+	while (rmdir(dir) < 0 && errno != ENOENT) {
 		if (errno != EBUSY)
 			return err_fail(err, STOR_FAILED, errno, "remove cgroup %s", dir);
+		if (++tries == REMOVE_TRIES)
+			return fail_busy(dir, EBUSY, err);
 		/* The first time it is most often only that moment. */
-		if (tries)
-			kill_left(record);
+		if (tries == 2 && kill_left(record, err) < 0)
+			return err->status == STOR_BUSY ? fail_busy(dir, 0, err)
+			                                : err_context(err, "remove cgroup %s", dir);
 		nanosleep(&pause, NULL);
 	}
-	err_fail(err, STOR_BUSY, EBUSY, "remove cgroup %s", dir);
-	err_hint(err,
-	         "a process in it was killed and waits for its disk; stor gc removes it later");
-	return -1;
+	return 0;
 }
 
 static int remove_place(const struct record *record, const char *text, struct stor_err *err)
