@@ -83,6 +83,7 @@ bench: deps
 	$(call build-for-tests,test-build)
 	@tests/bench/run
 	@tests/bench/datapath
+	@tests/bench/operations
 
 .PHONY: check check-unit check-system check-contract check-fuzz check-vm
 CHECK_KINDS := unit contract system fuzz tests/lint/structure.sh vm
