@@ -92,7 +92,7 @@ static void back_off(unsigned tries)
 /* Did the kernel take the request for direct I/O? It falls back silently. */
 static int check_direct(int loop_fd, const char *path, struct stor_err *err)
 {
-	struct loop_info64 info;
+	struct loop_info64 info = { 0 };
 
 	if (ioctl(loop_fd, LOOP_GET_STATUS64, &info) < 0)
 		return host->fail(err, STOR_FAILED, errno, "attach %s: read loop status", path);
@@ -209,7 +209,7 @@ int loopdev_open_mounted(int root_fd, int file_fd, const char *path, struct stor
 {
 	int number = mounted_number(root_fd);
 	cleanup_close int loop_fd = -1;
-	struct loop_info64 info;
+	struct loop_info64 info = { 0 };
 	struct stat st;
 
 	if (number < 0)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The harness itself: what it must find, and what the runner must count.
 . "$(dirname "$0")/../lib.sh"
+OPTIONS=()
 
 test_version_is_printed() {
 	expect 0 run_stor version
@@ -59,13 +60,13 @@ test_a_skip_is_no_pass() {
 	out_has '^ok 1 - it # SKIP no such thing'
 }
 
-# run_file CI TAP…: tests/run over a file that prints this.
+# run_file CI TAP…: tests/run, with ${OPTIONS[@]}, over a file that prints this.
 run_file() {
 	local ci=$1
 	shift
 	mkdir -p system
 	printf 'echo "%s"\n' "$@" >system/x.sh
-	CI=$ci "$TOP/tests/run" --build "$B" system/x.sh
+	CI=$ci "$TOP/tests/run" --build "$B" "${OPTIONS[@]}" system/x.sh
 }
 last_line() { tail -n1 "$OUT"; }
 
@@ -86,6 +87,29 @@ test_ci_refuses_skips() {
 	expect 1 run_file true 'ok 1 - a' 'ok 2 - b # SKIP no' '1..2'
 	same "$(last_line)" '1 passed, 1 failed'
 	out_has 'must run, was skipped: no'
+}
+test_what_is_left_out_is_named_and_must_not_pass() {
+	local OPTIONS=(--left-out left)
+	echo 'system/x.sh:b no such call' >left
+	expect 1 run_file false '1..2' 'ok 1 - a' 'not ok 2 - c'
+	same "$(last_line)" '1 passed, 1 failed'
+	expect 0 run_file false '1..2' 'ok 1 - a' 'not ok 2 - b Could not run' '# because'
+	same "$(last_line)" '1 passed, 0 failed'
+	out_has 'left out: b: no such call'
+	expect 1 run_file false '1..2' 'ok 1 - a' 'ok 2 - b'
+	same "$(last_line)" '1 passed, 1 failed'
+	out_has 'failed: b \(passes'
+	echo 'system/x.sh no such call' >left
+	expect 0 run_file false 'ok 1 - a' '1..1'
+	same "$(last_line)" '0 passed, 0 failed'
+	out_has 'left out: all of it: no such call'
+}
+test_refused_lines_are_failures() {
+	local OPTIONS=(--refuse '^==.* lost')
+	expect 1 run_file false 'ok 1 - a' '==7== 13 bytes lost' '1..1'
+	same "$(last_line)" '1 passed, 1 failed'
+	out_has 'refused: ==7== 13 bytes lost'
+	expect 0 run_file false 'ok 1 - a' 'nothing lost' '1..1'
 }
 test_half_a_file_has_failed() {
 	expect 1 run_file false '1..2' 'ok 1 - a'

@@ -40,7 +40,7 @@ static void prepare_process(void)
 	if (is_prepared)
 		return;
 	assert_int_equal(unshare(CLONE_NEWNS), 0);
-	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
 	assert_int_equal(proc_self_dir(modules, 4096), 0);
 	strcat(modules, "/../modules");
 	assert_int_equal(setenv("STOR_MODULES", modules, 1), 0);

@@ -204,7 +204,7 @@ static void direct_io_is_as_asked_for(void **state)
 	for (int i = 0; i < 3; i++) {
 		struct stor_attachment attachment;
 		struct stor_err err = STOR_ERR_INIT;
-		struct loop_info64 info;
+		struct loop_info64 info = { 0 };
 		struct fixture fixture;
 		int block_bytes = 0;
 
