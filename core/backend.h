@@ -38,7 +38,7 @@ struct params {
 	struct strv texts; /* owns the strings */
 };
 
-/* scope: STOR_PARAM_CREATE, _ATTACH or both. given and recorded may be NULL. Unknown keys, values
+/* scope: STOR_PARAM_*, ORed. given and recorded may be NULL. Unknown keys, values
  * of the wrong type, and explicit keys outside the scope are STOR_USAGE, with the known keys as
  * hint. */
 int params_parse(struct params *params, const struct backend *backend, const struct strv *given,

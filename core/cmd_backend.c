@@ -55,9 +55,12 @@ static const char *type_name(enum stor_param_type type)
 
 static const char *scope_name(uint32_t scope)
 {
-	if (scope == STOR_PARAM_CREATE)
-		return "create";
-	return scope == STOR_PARAM_ATTACH ? "attach" : "create,attach";
+	static const char *const names[] = {
+		"",       "create",        "attach",        "create,attach",
+		"change", "create,change", "attach,change", "create,attach,change"
+	};
+
+	return names[scope & 7];
 }
 
 struct options {

@@ -14,6 +14,7 @@
 struct request {
 	struct volume_options opts; /* first: what the shared options' setters are given */
 	const char *until;
+	uint32_t scope; /* of the parameters that it takes */
 	struct volume volume;
 	char **operands;
 	int count;
@@ -38,8 +39,13 @@ static int begin(struct store *store, const struct opt_command *command, struct 
 
 	if (result)
 		return result < 0 ? -1 : 1;
-	return volume_find(store, request->operands[0], request->opts.backend, NULL,
-	                   &request->volume, err);
+	if (volume_find(store, request->operands[0], request->opts.backend, NULL, &request->volume,
+	                err) < 0)
+		return -1;
+	if (!request->opts.params.count)
+		return 0;
+	params_free(&request->volume.params);
+	return volume_set_params(&request->volume, &request->opts.params, request->scope, err);
 }
 
 static void request_free(struct request *request)
@@ -49,7 +55,7 @@ static void request_free(struct request *request)
 }
 #define REQUEST_INIT                                                                               \
 	{                                                                                          \
-		.opts = { .params = STRV_INIT }, .volume = VOLUME_INIT                             \
+		.opts = { .params = STRV_INIT }, .scope = STOR_PARAM_CHANGE, .volume = VOLUME_INIT \
 	}
 #define cleanup_request __attribute__((cleanup(request_free)))
 
@@ -69,7 +75,7 @@ static int work_on(struct store *store, struct request *request, const char *id,
 
 int cmd_volume_snapshot(struct store *store, int argc, char **argv, struct stor_err *err)
 {
-	static const struct opt options[] = { VOLUME_OPT_BACKEND, { 0 } };
+	static const struct opt options[] = { VOLUME_OPT_BACKEND, VOLUME_OPT_PARAM, { 0 } };
 	static const struct opt_command command = {
 		"volume snapshot",
 		"[OPTIONS] NAME|PATH [ID]",
@@ -168,7 +174,7 @@ int cmd_volume_snapshots(struct store *store, int argc, char **argv, struct stor
 
 int cmd_volume_snapshot_rm(struct store *store, int argc, char **argv, struct stor_err *err)
 {
-	static const struct opt options[] = { VOLUME_OPT_BACKEND, { 0 } };
+	static const struct opt options[] = { VOLUME_OPT_BACKEND, VOLUME_OPT_PARAM, { 0 } };
 	static const struct opt_command command = {
 		"volume snapshot-rm",
 		"[OPTIONS] NAME|PATH ID...",
@@ -190,7 +196,7 @@ int cmd_volume_snapshot_rm(struct store *store, int argc, char **argv, struct st
 
 int cmd_volume_rollback(struct store *store, int argc, char **argv, struct stor_err *err)
 {
-	static const struct opt options[] = { VOLUME_OPT_BACKEND, { 0 } };
+	static const struct opt options[] = { VOLUME_OPT_BACKEND, VOLUME_OPT_PARAM, { 0 } };
 	static const struct opt_command command = {
 		"volume rollback",
 		"[OPTIONS] NAME|PATH ID",
@@ -213,6 +219,7 @@ int cmd_volume_merge(struct store *store, int argc, char **argv, struct stor_err
 {
 	static const struct opt options[] = {
 		VOLUME_OPT_BACKEND,
+		VOLUME_OPT_PARAM,
 		{ 0, "until", "ID", "Also the snapshots below it, down to this one", set_until },
 		{ 0 },
 	};
@@ -304,8 +311,10 @@ int cmd_volume_convert(struct store *store, int argc, char **argv, struct stor_e
 	cleanup_request struct request request = REQUEST_INIT;
 	struct volume *volume = &request.volume;
 	cleanup_close int lock_fd = -1;
-	int result = begin(store, &command, &request, argc, argv, err);
+	int result;
 
+	request.scope = STOR_PARAM_CREATE | STOR_PARAM_CHANGE;
+	result = begin(store, &command, &request, argc, argv, err);
 	if (result)
 		return result < 0 ? -1 : 0;
 	if (!request.opts.params.count) {
@@ -313,9 +322,6 @@ int cmd_volume_convert(struct store *store, int argc, char **argv, struct stor_e
 		err_hint(err, "give parameters with -o KEY=VALUE");
 		return -1;
 	}
-	params_free(&volume->params);
-	if (volume_set_params(volume, &request.opts.params, STOR_PARAM_CREATE, err) < 0)
-		return -1;
 	lock_fd = volume_lock(store, volume, false, err);
 	if (lock_fd < 0 || backend_convert(volume->backend, &volume->ref, err) < 0)
 		return -1;

@@ -83,10 +83,20 @@ static int check(struct store *store, const struct volume *volume,
 	return backend_check(volume->backend, &volume->ref, &req, verdict, err);
 }
 
+static int set_params(struct volume *volume, const struct volume_options *opts,
+                      struct stor_err *err)
+{
+	if (!opts->params.count)
+		return 0;
+	params_free(&volume->params);
+	return volume_set_params(volume, &opts->params, STOR_PARAM_CHANGE, err);
+}
+
 int cmd_volume_check(struct store *store, int argc, char **argv, struct stor_err *err)
 {
 	static const struct opt options[] = {
 		VOLUME_OPT_BACKEND,
+		VOLUME_OPT_PARAM,
 		VOLUME_OPT_FORMAT,
 		{ 0, "repair", NULL, "Repair what is found", set_repair },
 		{ 0 },
@@ -102,17 +112,19 @@ int cmd_volume_check(struct store *store, int argc, char **argv, struct stor_err
 		false,
 	};
 	static const char *const verdicts[] = { "clean", "repaired", "damaged" };
-	struct volume_options opts = { .is_json = false };
+	struct volume_options opts = { .params = STRV_INIT };
 	cleanup_volume struct volume volume = VOLUME_INIT;
 	struct findings findings = { .json = JSON_INIT };
 	enum stor_verdict verdict;
 	char **operands;
 	int count, result = opts_parse(&command, &opts, argc, argv, &operands, &count, err);
 
+	if (!result && (volume_find(store, operands[0], opts.backend, NULL, &volume, err) < 0 ||
+	                set_params(&volume, &opts, err) < 0))
+		result = -1;
+	strv_free(&opts.params);
 	if (result)
 		return result < 0 ? -1 : 0;
-	if (volume_find(store, operands[0], opts.backend, NULL, &volume, err) < 0)
-		return -1;
 	findings.is_json = opts.is_json;
 	json_open_object(&findings.json, NULL);
 	json_string(&findings.json, "name", volume.name);

@@ -98,8 +98,9 @@ static int check_param(const struct backend *b, const struct stor_param *param,
 			return refuse(b, key, "the key stands twice", err);
 	if ((unsigned)param->type > STOR_PARAM_ENUM)
 		return refuse(b, key, "unknown type", err);
-	if (!param->scope || param->scope & ~(STOR_PARAM_CREATE | STOR_PARAM_ATTACH))
-		return refuse(b, key, "its scope is neither create nor attach", err);
+	if (!param->scope ||
+	    param->scope & ~(STOR_PARAM_CREATE | STOR_PARAM_ATTACH | STOR_PARAM_CHANGE))
+		return refuse(b, key, "its scope is neither create, attach nor change", err);
 	if (!param->help || !*param->help || strchr(param->help, '\n') ||
 	    str_ends(param->help, "."))
 		return refuse(b, key, "needs a help text of one line without a full stop", err);
@@ -181,6 +182,15 @@ static int set_value(struct params *params, const struct backend *b, size_t inde
 	return 0;
 }
 
+static const char *where_it_counts(uint32_t scope)
+{
+	if (scope & STOR_PARAM_CREATE)
+		return "is fixed when a volume is made";
+	return scope & STOR_PARAM_ATTACH
+	               ? "has a meaning only when a volume is attached"
+	               : "has a meaning only when a volume is made, changed or checked";
+}
+
 /* One KEY=VALUE of the command line. */
 static int set_given(struct params *params, const struct backend *b, const char *given,
                      uint32_t scope, struct stor_err *err)
@@ -195,13 +205,8 @@ static int set_given(struct params *params, const struct backend *b, const char 
 	if (index < 0)
 		return fail_unknown(b, key, err);
 	if (!(b->ops.params[index].scope & scope))
-		return err_fail(err, STOR_USAGE, 0,
-		                b->ops.params[index].scope & STOR_PARAM_CREATE
-		                        ? "parameter \"%s\" of backend \"%s\" is fixed when a "
-		                          "volume is made"
-		                        : "parameter \"%s\" of backend \"%s\" has a meaning only "
-		                          "when a volume is attached",
-		                key, b->ops.name);
+		return err_fail(err, STOR_USAGE, 0, "parameter \"%s\" of backend \"%s\" %s", key,
+		                b->ops.name, where_it_counts(b->ops.params[index].scope));
 	if (set_value(params, b, (size_t)index, given + length + 1, err) < 0)
 		return -1;
 	params->values[index].is_explicit = true;

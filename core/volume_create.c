@@ -118,7 +118,8 @@ int volume_create(struct store *store, const char *name, const struct volume_cre
 		return -1;
 	backend = backend_load(root_backend_name(opts->backend), err);
 	if (!backend || begin_work(&work, name, backend, &made, err) < 0 ||
-	    volume_set_params(&made, opts->params, STOR_PARAM_CREATE, err) < 0 ||
+	    volume_set_params(&made, opts->params, STOR_PARAM_CREATE | STOR_PARAM_CHANGE, err) <
+	            0 ||
 	    fill(store, &made, opts, err) < 0)
 		return err_context(err, "create volume %s", name);
 	kill_point("volume-created");

@@ -36,6 +36,8 @@ static const struct stor_param ploop_params[] = {
 	                            "auto|yes|no", "go round the host's page cache" },
 	[PLOOP_PARAM_DISCARD] = { "discard", STOR_PARAM_BOOL, STOR_PARAM_ATTACH, "no", NULL,
 	                          "give space that files free back to the host at once" },
+	[PLOOP_PARAM_TOOL] = { "tool", STOR_PARAM_ENUM, STOR_PARAM_CHANGE, "auto",
+	                       "auto|libploop|engine", "who works on the files" },
 	{ .key = NULL },
 };
 

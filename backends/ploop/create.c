@@ -17,6 +17,7 @@
 #include "ploop/backend.h"
 #include "ploop/image.h"
 #include "ploop/seal.h"
+#include "ploop/tool.h"
 #include "ploop/volume.h"
 #include "ploop/window.h"
 
@@ -35,6 +36,8 @@ struct plan {
 	uint64_t size_bytes; /* of the disk */
 	struct ext4_params ext4;
 	bool is_ephemeral;
+	enum ploop_tool_choice tool;
+	int dir_fd;
 };
 
 static int plan_params(struct plan *plan, const struct stor_volume *volume, struct stor_err *err)
@@ -55,6 +58,7 @@ static int plan_params(struct plan *plan, const struct stor_volume *volume, stru
 	plan->version = (unsigned)v[PLOOP_PARAM_FORMAT].number + 1;
 	plan->cluster_sectors = (uint32_t)(cluster / PLOOP_SECTOR);
 	plan->is_ephemeral = plan->req->flags & STOR_CREATE_EPHEMERAL && !layout->is_explicit;
+	plan->tool = (enum ploop_tool_choice)v[PLOOP_PARAM_TOOL].number;
 	plan->layout = plan->is_ephemeral ? PLOOP_RAW : (enum ploop_layout)layout->number;
 	plan->ext4 = (struct ext4_params){
 		.block_bytes = 4096,
@@ -131,14 +135,39 @@ static int open_image(const struct plan *plan, struct ploop_file **file, struct 
 	return r ? host->fail(err, STOR_FAILED, -r, "ploop: open " PLOOP_BASE_NAME) : 0;
 }
 
+/*
+ * By libploop: 0, or -1; 1: the engine shall. Without its driver it makes no images of version 2;
+ * and of layouts that take all their space at once it shows no progress.
+ */
+static int make_by_libploop(const struct plan *plan, struct stor_err *err)
+{
+	struct libploop_job job = {
+		.op = LIBPLOOP_CREATE,
+		.dir_fd = plan->dir_fd,
+		.name = PLOOP_BASE_NAME,
+		.sectors = plan->size_bytes / PLOOP_SECTOR,
+		.cluster_sectors = plan->cluster_sectors,
+		.version = plan->layout == PLOOP_RAW ? 1 : plan->version,
+		.layout = (enum libploop_layout)plan->layout,
+	};
+	bool suits = plan->version == 1 && plan->layout == PLOOP_EXPANDABLE;
+
+	if (!suits && plan->tool != PLOOP_TOOL_LIBPLOOP)
+		return 1;
+	return ploop_tool_create(plan->tool, &job, err);
+}
+
 static int make_raw_file(const struct plan *plan, struct stor_err *err)
 {
 	cleanup_ploop_file struct ploop_file *file = NULL;
 	int r;
 
-	if (!plan->is_ephemeral)
-		return ploop_image_create_raw(plan->dir, PLOOP_BASE_NAME,
-		                              plan->size_bytes / PLOOP_SECTOR, err);
+	if (!plan->is_ephemeral) {
+		r = make_by_libploop(plan, err);
+		return r <= 0 ? r
+		              : ploop_image_create_raw(plan->dir, PLOOP_BASE_NAME,
+		                                       plan->size_bytes / PLOOP_SECTOR, err);
+	}
 	r = plan->dir->ops->open(plan->dir, PLOOP_BASE_NAME, PLOOP_OPEN_CREATE, &file);
 	if (!r)
 		r = file->ops->truncate(file, plan->size_bytes);
@@ -183,11 +212,12 @@ static int make_expandable(const struct plan *plan, struct stor_err *err)
 	struct ploop_link link = { .name = PLOOP_BASE_NAME };
 	struct ploop_open_params params = { .links = &link, .count = 1, .writable = true };
 	struct ploop_engine *engine;
-	int r = 0;
+	int r = make_by_libploop(plan, err);
 
-	if (ploop_image_create(plan->dir, PLOOP_BASE_NAME, plan->version, plan->cluster_sectors,
-	                       plan->size_bytes / PLOOP_SECTOR, err) ||
-	    open_image(plan, &link.file, err))
+	if (r > 0)
+		r = ploop_image_create(plan->dir, PLOOP_BASE_NAME, plan->version,
+		                       plan->cluster_sectors, plan->size_bytes / PLOOP_SECTOR, err);
+	if (r || open_image(plan, &link.file, err))
 		return -1;
 	kill_point("ploop-image-created");
 	engine = ploop_engine_open(&params, err);
@@ -233,6 +263,7 @@ int ploop_create(const struct stor_volume *volume, const struct stor_create_req 
 	if (plan_params(&plan, volume, err) < 0 || plan_size(&plan, err) < 0)
 		return -1;
 	dir_fd = open(volume->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	plan.dir_fd = dir_fd;
 	plan.dir = dir_fd < 0 ? NULL : ploop_dir_open_fd(dir_fd);
 	if (!plan.dir)
 		return host->fail(err, STOR_FAILED, errno, "ploop: open %s", volume->path);

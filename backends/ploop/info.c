@@ -11,6 +11,7 @@
 
 #include "common/host.h"
 #include "ploop/backend.h"
+#include "ploop/libploop.h"
 #include "ploop/volume.h"
 
 /* Images in the volume's own folder are freed with it; others are its parents'. */
@@ -56,6 +57,24 @@ static const char *format_of(struct ploop_volume *pv)
 	return pv->descriptor.is_preallocated ? "ploop v2, preallocated" : "ploop v2";
 }
 
+/* Who works on the files of this volume, or would if `tool` let it. */
+static int emit_tool(struct stor_info *info, struct stor_err *err)
+{
+	struct libploop_job job = { .op = LIBPLOOP_FIND, .dir_fd = -1 };
+	struct libploop_answer answer;
+	char text[600];
+
+	if (!info->emit)
+		return 0;
+	if (libploop_run(&job, &answer, err))
+		return -1;
+	if (answer.result == LIBPLOOP_DONE)
+		snprintf(text, sizeof(text), "libploop (%s) and engine", answer.text);
+	else
+		snprintf(text, sizeof(text), "engine (no libploop: %s)", answer.text);
+	return info->emit(info->emit_ctx, "tool", text);
+}
+
 int ploop_info(const struct stor_volume *volume, struct stor_info *info, struct stor_err *err)
 {
 	cleanup_ploop_volume struct ploop_volume pv = PLOOP_VOLUME_INIT;
@@ -80,5 +99,5 @@ int ploop_info(const struct stor_volume *volume, struct stor_info *info, struct 
 	    emit_number(info, "cluster_bytes",
 	                (uint64_t)pv.descriptor.cluster_sectors * PLOOP_SECTOR))
 		return -1;
-	return 0;
+	return emit_tool(info, err);
 }

@@ -32,12 +32,16 @@
 #define PLOOP_INTENT_NAME "stor-intent"
 #define PLOOP_NAMES_NAME "stor-snapshots"
 
+struct ploop_tool;
+
 struct ploop_disk {
 	struct ploop_dir *dir; /* borrowed, or of ploop_disk_open() */
 	const char *path;      /* of the folder, for messages; borrowed */
 	struct ploop_descriptor descriptor;
 	int lock_fd; /* of DiskDescriptor.xml.lck; -1: the caller has it */
 	bool owns_dir;
+	/* Who else may do the work; NULL: the engine alone. */
+	const struct ploop_tool *tool;
 	/* PLOOP_OPEN_*: of every image file (a lock). */
 	unsigned open_flags;
 #ifdef PLOOP_FAULTS

@@ -14,6 +14,7 @@
 #include <stor/util.h>
 
 #include "common/host.h"
+#include "ploop/tool.h"
 
 struct table {
 	struct ploop_disk *disk;
@@ -287,6 +288,7 @@ int ploop_ops_convert_all(struct ploop_disk *disk, unsigned version, struct stor
 
 int ploop_op_convert_version(struct ploop_disk *disk, unsigned version, struct stor_err *err)
 {
+	struct libploop_job job = { .op = LIBPLOOP_VERSION, .version = version };
 	struct ploop_intent intent = { .text = NULL };
 	int r;
 
@@ -298,7 +300,10 @@ int ploop_op_convert_version(struct ploop_disk *disk, unsigned version, struct s
 	ploop_intent_version(&intent, version);
 	if (ploop_op_settle(disk, err) || ploop_intent_store(disk, &intent, err))
 		return -1;
-	if (ploop_ops_convert_all(disk, version, err)) {
+	r = ploop_tool_do(disk, &job, "convert", err);
+	if (r > 0)
+		r = ploop_ops_convert_all(disk, version, err);
+	if (r) {
 		/* Said, and not to be tried again by whoever opens the disk next. */
 		(void)disk->dir->ops->unlink(disk->dir, PLOOP_INTENT_NAME);
 		return -1;

@@ -11,6 +11,7 @@
 #include "common/host.h"
 #include "ploop/image.h"
 #include "ploop/internal.h"
+#include "ploop/tool.h"
 
 #define COPY_BYTES (4u << 20)
 
@@ -203,6 +204,7 @@ static int rewrite_base(struct rewriting *w, const struct ploop_image *base, str
 int ploop_op_convert_layout(struct ploop_disk *disk, enum ploop_op_layout layout, unsigned version,
                             struct stor_err *err)
 {
+	struct libploop_job job = { .op = LIBPLOOP_LAYOUT, .layout = (enum libploop_layout)layout };
 	struct rewriting w = { .disk = disk, .layout = layout };
 	const struct ploop_image *chain[PLOOP_CHAIN_MAX];
 	int r;
@@ -211,6 +213,9 @@ int ploop_op_convert_layout(struct ploop_disk *disk, enum ploop_op_layout layout
 		return -1;
 	if (ploop_op_layout(disk) == layout)
 		return 0;
+	r = ploop_tool_do(disk, &job, "convert", err);
+	if (r <= 0)
+		return r;
 	if (!ploop_descriptor_chain(&disk->descriptor, disk->descriptor.top, chain, err))
 		return -1;
 	w.version = version ? version : version_of(disk, chain[0]);

@@ -9,6 +9,7 @@
 #include <stor/util.h>
 
 #include "common/host.h"
+#include "ploop/tool.h"
 #include "ploop/internal.h"
 
 static const struct ploop_shot *only_child(const struct ploop_descriptor *d, const char *guid)
@@ -164,15 +165,34 @@ static int take_over(struct ploop_disk *disk, const struct range *range, struct 
 	return ploop_ops_store(disk, &changed, &intent, err);
 }
 
+/* It takes one parent at a time, the newest first. 1: the engine goes on with `rest`. */
+static int fold_by_libploop(struct ploop_disk *disk, const struct range *range,
+                            char rest[GUID_TEXT_BYTES], struct stor_err *err)
+{
+	struct libploop_job job = { .op = LIBPLOOP_MERGE, .guid = range->child };
+	int r = 0;
+
+	for (unsigned i = range->lowest; i < range->count - 1 && !r; i++)
+		r = ploop_tool_do(disk, &job, "merge", err);
+	memcpy(rest, ploop_descriptor_shot(&disk->descriptor, range->child)->parent,
+	       GUID_TEXT_BYTES);
+	return r;
+}
+
 int ploop_ops_fold(struct ploop_disk *disk, const char *newest, const char *lowest,
                    struct stor_err *err)
 {
 	struct range range = { .count = 0 };
+	char rest[GUID_TEXT_BYTES];
+	int r;
 
 	if (find_range(disk, newest, lowest, &range, err) || mark_temporary(disk, &range, err))
 		return -1;
+	r = fold_by_libploop(disk, &range, rest, err);
+	if (r <= 0)
+		return r;
 	/* The descriptor was replaced, and the chain's strings with it. */
-	if (find_range(disk, newest, lowest, &range, err) || copy_down(disk, &range, err))
+	if (find_range(disk, rest, lowest, &range, err) || copy_down(disk, &range, err))
 		return -1;
 	return take_over(disk, &range, err);
 }

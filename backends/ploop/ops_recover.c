@@ -2,6 +2,7 @@
 /*
  * What interrupted operations leave, of stor and of `ploop`, put right when a disk that nobody uses
  * is opened:
+ *  - a base that libploop made raw, and the descriptor that was to say so: put in its place;
  *  - temporary files of the descriptor: removed;
  *  - a table that was being converted: undone by FILE.idx; the copy alone: removed;
  *  - files that an intent names: removed unless the descriptor names them;
@@ -180,6 +181,52 @@ static int remove_orphans(struct ploop_disk *disk, struct stor_err *err)
 	return r ? host->fail(err, STOR_FAILED, -r, "ploop: tidy %s", disk->path) : 0;
 }
 
+/* --- a conversion to raw by libploop --- */
+
+#define STAGED_MAX (1u << 20)
+
+/* Does the descriptor that was to come next say that the base is raw? */
+static bool is_raw_staged(struct ploop_disk *disk)
+{
+	cleanup_ploop_file struct ploop_file *file = NULL;
+	cleanup_free char *text = NULL;
+	uint64_t size = 0;
+
+	if (disk->dir->ops->open(disk->dir, PLOOP_DESCRIPTOR_STAGED, PLOOP_OPEN_OWN, &file) ||
+	    file->ops->size(file, &size) || !size || size > STAGED_MAX)
+		return false;
+	text = calloc(1, size + 1);
+	return text && !file->ops->pread(file, text, size, 0) && strstr(text, "<Type>Plain</Type>");
+}
+
+/* The base is replaced before the descriptor says so: interrupted there, it has no header. */
+static int finish_raw(struct ploop_disk *disk, struct stor_err *err)
+{
+	cleanup_ploop_descriptor struct ploop_descriptor changed = { .images = NULL };
+	const struct ploop_descriptor *d = &disk->descriptor;
+	struct ploop_header header;
+	uint64_t size = 0;
+	unsigned base = 0;
+
+	while (base < d->image_count &&
+	       !guid_equal(ploop_descriptor_shot(d, d->images[base].guid)->parent, PLOOP_NO_GUID))
+		base++;
+	if (base == d->image_count || d->images[base].is_plain || !is_raw_staged(disk) ||
+	    read_header(disk, d->images[base].file, &header, &size) != -EINVAL ||
+	    size % ((uint64_t)d->cluster_sectors * PLOOP_SECTOR) ||
+	    size > d->sectors * PLOOP_SECTOR)
+		return 0;
+	if (ploop_descriptor_copy(d, &changed, err))
+		return -1;
+	for (unsigned i = 0; i < changed.image_count; i++)
+		changed.images[i].is_plain = true;
+	changed.is_preallocated = false;
+	if (ploop_descriptor_store(disk->dir, &changed, err))
+		return -1;
+	ploop_ops_adopt(disk, &changed);
+	return 0;
+}
+
 static int remove_temporary_files(struct ploop_disk *disk, struct stor_err *err)
 {
 	static const char *const names[] = { PLOOP_DESCRIPTOR_STAGED, PLOOP_NAMES_NAME ".tmp",
@@ -200,8 +247,9 @@ int ploop_ops_recover(struct ploop_disk *disk, struct stor_err *err)
 	unsigned version;
 	int r;
 
-	if (remove_temporary_files(disk, err) || ploop_intent_fulfil(disk, &version, err) ||
-	    recover_images(disk, err) || remove_orphans(disk, err))
+	if (finish_raw(disk, err) || remove_temporary_files(disk, err) ||
+	    ploop_intent_fulfil(disk, &version, err) || recover_images(disk, err) ||
+	    remove_orphans(disk, err))
 		return -1;
 	if (!version)
 		return 0;

@@ -9,6 +9,7 @@
 #include <stor/util.h>
 
 #include "common/host.h"
+#include "ploop/tool.h"
 
 /* --- snapshot --- */
 
@@ -122,12 +123,21 @@ static int commit_before_file(struct ploop_disk *disk, const char *id, const cha
 
 int ploop_op_snapshot(struct ploop_disk *disk, const char *id, struct stor_err *err)
 {
+	struct libploop_job job = { .op = LIBPLOOP_SNAPSHOT };
 	cleanup_free char *file = NULL;
 	char guid[GUID_TEXT_BYTES];
 	uint64_t sectors;
+	int r;
 
 	if (ploop_op_settle(disk, err) || check_free(disk, id, guid, err))
 		return -1;
+	job.guid = guid;
+	/* Named first: libploop stores the descriptor. */
+	if (disk->tool && ploop_names_add(disk, id, guid, err))
+		return -1;
+	r = ploop_tool_do(disk, &job, "snapshot", err);
+	if (r <= 0)
+		return r;
 	file = ploop_ops_new_delta(disk, disk->descriptor.top, &sectors, err);
 	if (!file)
 		return -1;
@@ -142,6 +152,23 @@ int ploop_op_snapshot(struct ploop_disk *disk, const char *id, struct stor_err *
 
 /* --- rollback --- */
 
+/* libploop leaves the disk the size that it has. */
+static int switch_by_libploop(struct ploop_disk *disk, const char *guid, struct stor_err *err)
+{
+	struct libploop_job job = { .op = LIBPLOOP_SWITCH, .guid = guid };
+	struct ploop_engine *engine;
+	bool is_of_that_size;
+
+	if (!disk->tool)
+		return 1;
+	engine = ploop_disk_engine(disk, guid, false, err);
+	if (!engine)
+		return -1;
+	is_of_that_size = ploop_engine_size(engine) == disk->descriptor.sectors * PLOOP_SECTOR;
+	ploop_engine_abandon(engine);
+	return is_of_that_size ? ploop_tool_do(disk, &job, "rollback", err) : 1;
+}
+
 /* The whole disk gets the size that it had then. */
 static int put_new_top(struct ploop_disk *disk, const char *guid, struct stor_err *err)
 {
@@ -150,8 +177,13 @@ static int put_new_top(struct ploop_disk *disk, const char *guid, struct stor_er
 		ploop_descriptor_image(&disk->descriptor, disk->descriptor.top);
 	struct ploop_intent intent = { .text = NULL };
 	uint64_t sectors = 0;
-	cleanup_free char *file = ploop_ops_new_delta(disk, guid, &sectors, err);
+	cleanup_free char *file = NULL;
 	bool is_plain;
+	int r = switch_by_libploop(disk, guid, err);
+
+	if (r <= 0)
+		return r;
+	file = ploop_ops_new_delta(disk, guid, &sectors, err);
 
 	if (!file || ploop_descriptor_copy(&disk->descriptor, &changed, err))
 		return -1;
@@ -189,9 +221,14 @@ int ploop_op_rollback(struct ploop_disk *disk, const char *id, struct stor_err *
 static int remove_leaf(struct ploop_disk *disk, const char *guid, struct stor_err *err)
 {
 	cleanup_ploop_descriptor struct ploop_descriptor changed = { .images = NULL };
-	const struct ploop_image *image = ploop_descriptor_image(&disk->descriptor, guid);
+	const struct ploop_image *image;
+	struct libploop_job job = { .op = LIBPLOOP_DELETE, .guid = guid };
 	struct ploop_intent intent = { .text = NULL };
+	int r = ploop_tool_do(disk, &job, "delete", err);
 
+	if (r <= 0)
+		return r;
+	image = ploop_descriptor_image(&disk->descriptor, guid);
 	if (ploop_descriptor_copy(&disk->descriptor, &changed, err))
 		return -1;
 	ploop_intent_drop(&intent, image ? image->file : NULL);
@@ -202,8 +239,12 @@ static int remove_leaf(struct ploop_disk *disk, const char *guid, struct stor_er
 static int make_temporary(struct ploop_disk *disk, const char *guid, struct stor_err *err)
 {
 	cleanup_ploop_descriptor struct ploop_descriptor changed = { .images = NULL };
+	struct libploop_job job = { .op = LIBPLOOP_DELETE, .guid = guid };
 	struct ploop_intent intent = { .text = NULL };
+	int r = ploop_tool_do(disk, &job, "delete", err);
 
+	if (r <= 0)
+		return r;
 	if (ploop_descriptor_copy(&disk->descriptor, &changed, err))
 		return -1;
 	ploop_descriptor_shot(&changed, guid)->is_temporary = true;
@@ -213,6 +254,7 @@ static int make_temporary(struct ploop_disk *disk, const char *guid, struct stor
 int ploop_op_delete(struct ploop_disk *disk, const char *id, struct stor_err *err)
 {
 	bool is_pending = ploop_ops_is_pending(disk, id);
+	char guid[GUID_TEXT_BYTES];
 	struct ploop_shot *shot;
 	unsigned children;
 	int r;
@@ -224,12 +266,13 @@ int ploop_op_delete(struct ploop_disk *disk, const char *id, struct stor_err *er
 	shot = ploop_ops_find(disk, id, err);
 	if (!shot)
 		return -1;
-	children = ploop_descriptor_children(&disk->descriptor, shot->guid);
+	memcpy(guid, shot->guid, sizeof(guid));
+	children = ploop_descriptor_children(&disk->descriptor, guid);
 	if (children == 1)
 		return ploop_op_merge(disk, id, NULL, err);
 	if (children)
-		return make_temporary(disk, shot->guid, err);
-	r = remove_leaf(disk, shot->guid, err);
+		return make_temporary(disk, guid, err);
+	r = remove_leaf(disk, guid, err);
 	return r ? r : ploop_op_settle(disk, err);
 }
 

@@ -16,6 +16,7 @@
 #include "ploop/backend.h"
 #include "ploop/client.h"
 #include "ploop/ops.h"
+#include "ploop/tool.h"
 #include "ploop/volume.h"
 
 static int check_folder(const struct stor_volume *volume, struct stor_err *err)
@@ -32,23 +33,35 @@ static int check_folder(const struct stor_volume *volume, struct stor_err *err)
 		volume->path);
 }
 
+/* A stopped volume, and who works on it. */
+struct stopped {
+	struct ploop_volume pv;
+	struct ploop_disk disk;
+	struct ploop_tool tool;
+};
+
 /* The folder of a volume, which may have been named by its descriptor. */
-static int open_disk(const struct stor_volume *volume, struct ploop_volume *pv,
-                     struct ploop_disk *disk, struct stor_err *err)
+static int open_stopped(const struct stor_volume *volume, struct stopped *s, struct stor_err *err)
 {
 	if (check_folder(volume, err) ||
-	    ploop_volume_open(volume, PLOOP_VOLUME_EXCLUSIVE, 0, pv, err))
+	    ploop_volume_open(volume, PLOOP_VOLUME_EXCLUSIVE, 0, &s->pv, err))
 		return -1;
-	if (!ploop_disk_load(pv->dir, pv->path, PLOOP_DISK_RECOVER, disk, err))
-		return 0;
-	ploop_volume_close(pv);
-	return -1;
+	if (ploop_disk_load(s->pv.dir, s->pv.path, PLOOP_DISK_RECOVER, &s->disk, err)) {
+		ploop_volume_close(&s->pv);
+		return -1;
+	}
+	s->tool = (struct ploop_tool){
+		.choice = (enum ploop_tool_choice)volume->values[PLOOP_PARAM_TOOL].number,
+		.pv = &s->pv,
+	};
+	s->disk.tool = &s->tool;
+	return 0;
 }
 
-static void close_disk(struct ploop_volume *pv, struct ploop_disk *disk)
+static void close_stopped(struct stopped *s)
 {
-	ploop_disk_close(disk);
-	ploop_volume_close(pv);
+	ploop_disk_close(&s->disk);
+	ploop_volume_close(&s->pv);
 }
 
 /* --- running --- */
@@ -162,16 +175,15 @@ static int merge_running(const struct stor_volume *volume, const struct stor_sna
 int ploop_snapshot(const struct stor_volume *volume, const struct stor_snapshot_req *req,
                    struct stor_err *err)
 {
-	struct ploop_volume pv;
-	struct ploop_disk disk;
+	struct stopped s;
 	int r;
 
 	if (req->root_fd >= 0)
 		return snapshot_running(volume, req, err);
-	if (open_disk(volume, &pv, &disk, err))
+	if (open_stopped(volume, &s, err))
 		return -1;
-	r = ploop_op_snapshot(&disk, req->id, err);
-	close_disk(&pv, &disk);
+	r = ploop_op_snapshot(&s.disk, req->id, err);
+	close_stopped(&s);
 	return r;
 }
 
@@ -200,18 +212,17 @@ typedef int (*stopped_op)(struct ploop_disk *disk, const struct stor_snapshot_re
 static int run_stopped(const struct stor_volume *volume, const struct stor_snapshot_req *req,
                        stopped_op op, struct stor_err *err)
 {
-	struct ploop_volume pv;
-	struct ploop_disk disk;
+	struct stopped s;
 	int r;
 
 	if (req->root_fd >= 0)
 		return host->fail(err, STOR_UNSUPPORTED, 0,
 		                  "ploop: %s is in use; this is done when it is stopped",
 		                  volume->path);
-	if (open_disk(volume, &pv, &disk, err))
+	if (open_stopped(volume, &s, err))
 		return -1;
-	r = op(&disk, req, err);
-	close_disk(&pv, &disk);
+	r = op(&s.disk, req, err);
+	close_stopped(&s);
 	return r;
 }
 
@@ -257,22 +268,21 @@ int ploop_convert(const struct stor_volume *volume, struct stor_err *err)
 {
 	const struct stor_value *values = volume->values;
 	unsigned version = (unsigned)values[PLOOP_PARAM_FORMAT].number + 1;
-	struct ploop_volume pv;
-	struct ploop_disk disk;
+	struct stopped s;
 	int r = 0;
 
 	if (values[PLOOP_PARAM_CLUSTER].is_explicit || values[PLOOP_PARAM_JOURNAL].is_explicit ||
 	    values[PLOOP_PARAM_INODE_RATIO].is_explicit)
 		return host->fail(err, STOR_UNSUPPORTED, 0,
 		                  "ploop: only format and layout can be converted");
-	if (open_disk(volume, &pv, &disk, err))
+	if (open_stopped(volume, &s, err))
 		return -1;
 	if (values[PLOOP_PARAM_LAYOUT].is_explicit)
 		r = ploop_op_convert_layout(
-			&disk, (enum ploop_op_layout)values[PLOOP_PARAM_LAYOUT].number,
+			&s.disk, (enum ploop_op_layout)values[PLOOP_PARAM_LAYOUT].number,
 			values[PLOOP_PARAM_FORMAT].is_explicit ? version : 0, err);
 	if (!r && values[PLOOP_PARAM_FORMAT].is_explicit)
-		r = ploop_op_convert_version(&disk, version, err);
-	close_disk(&pv, &disk);
+		r = ploop_op_convert_version(&s.disk, version, err);
+	close_stopped(&s);
 	return r;
 }

@@ -18,6 +18,7 @@
 #include "common/host.h"
 #include "ploop/backend.h"
 #include "ploop/check.h"
+#include "ploop/tool.h"
 #include "ploop/volume.h"
 #include "ploop/window.h"
 
@@ -140,6 +141,48 @@ static int check_image(struct volume_check *c, const struct ploop_image *image,
 	c->check.damaged = own.damaged;
 	c->check.repaired = own.repaired;
 	return r;
+}
+
+/* --- another opinion --- */
+
+/*
+ * What libploop says of the images, which were found sound. It wants the clusters of an image to be
+ * written, or not, as wholes, and mends nothing here: so what it does not like is a warning.
+ */
+static int ask_libploop(struct volume_check *c, const struct ploop_image *image,
+                        struct libploop_answer *answer, struct stor_err *err)
+{
+	struct libploop_job job = {
+		.op = LIBPLOOP_CHECK,
+		.dir_fd = c->pv.dir_fd,
+		.name = image->file,
+		.cluster_sectors = c->pv.descriptor.cluster_sectors,
+	};
+
+	if (libploop_run(&job, answer, err))
+		return -1;
+	if (answer->result != LIBPLOOP_REFUSED)
+		return 0;
+	return ploop_check_say(&c->check, "warning", "%s: libploop refuses it (%d): %s",
+	                       image->file, answer->code, answer->text);
+}
+
+static int second_opinion(struct volume_check *c, struct stor_err *err)
+{
+	enum ploop_tool_choice choice =
+		(enum ploop_tool_choice)c->volume->values[PLOOP_PARAM_TOOL].number;
+	const struct ploop_descriptor *d = &c->pv.descriptor;
+	struct libploop_answer answer = { .result = LIBPLOOP_DONE };
+
+	if (c->check.damaged || !ploop_tool_prefers_libploop(choice, LIBPLOOP_CHECK))
+		return 0;
+	for (unsigned i = 0; i < d->image_count && answer.result != LIBPLOOP_ABSENT; i++)
+		if (!d->images[i].is_plain && !strchr(d->images[i].file, '/') &&
+		    ask_libploop(c, &d->images[i], &answer, err))
+			return -1;
+	if (answer.result != LIBPLOOP_ABSENT)
+		return 0;
+	return choice == PLOOP_TOOL_LIBPLOOP ? libploop_fail(&answer, "check", err) : 0;
 }
 
 /* --- what the disk holds --- */
@@ -340,6 +383,8 @@ int ploop_check(const struct stor_volume *volume, const struct stor_check_req *r
 	                      &c.pv, err))
 		return -1;
 	r = check_files(&c, err);
+	if (!r)
+		r = second_opinion(&c, err);
 	if (!r)
 		r = check_disk(&c, err);
 	ploop_volume_close(&c.pv);

@@ -188,8 +188,7 @@ static const struct backend *load_guarded(struct suite *s, const char *name, str
 	if (!b)
 		return NULL;
 	guard_end(s, &before, "load", 0);
-	if (params_parse(&params, b, &s->params, NULL, STOR_PARAM_CREATE | STOR_PARAM_ATTACH, err) <
-	    0)
+	if (params_parse(&params, b, &s->params, NULL, SUITE_SCOPES, err) < 0)
 		return NULL;
 	return b;
 }

@@ -11,6 +11,9 @@
 
 #include "core/backend.h"
 
+/* The tests make volumes, attach and change them: all parameters have a meaning. */
+#define SUITE_SCOPES (STOR_PARAM_CREATE | STOR_PARAM_ATTACH | STOR_PARAM_CHANGE)
+
 struct suite {
 	const struct backend *backend;
 	char *dir;          /* of this test, empty at its start */

@@ -32,8 +32,7 @@ static void test_params_read_back(struct suite *s)
 	cleanup_record struct record record = RECORD_INIT;
 	struct stor_err err = STOR_ERR_INIT;
 
-	if (params_parse(&first, s->backend, &s->params, NULL,
-	                 STOR_PARAM_CREATE | STOR_PARAM_ATTACH, &err) < 0)
+	if (params_parse(&first, s->backend, &s->params, NULL, SUITE_SCOPES, &err) < 0)
 		fail(s, "parameters: %s", err.text);
 	params_save(&first, s->backend, &record);
 	if (params_parse(&second, s->backend, NULL, &record, STOR_PARAM_ATTACH, &err) < 0)

@@ -27,8 +27,7 @@ void vol_prepare(struct suite *s, const char *name, const char *extra, struct vo
 		strv_add(&given, extra);
 	vol->path = xasprintf("%s/%s", s->dir, name);
 	require(s, !mkdir(vol->path, 0700), "make directory %s: %s", vol->path, strerror(errno));
-	if (params_parse(&vol->params, s->backend, &given, NULL,
-	                 STOR_PARAM_CREATE | STOR_PARAM_ATTACH, &err) < 0)
+	if (params_parse(&vol->params, s->backend, &given, NULL, SUITE_SCOPES, &err) < 0)
 		fail(s, "parameters: %s", err.text);
 	strv_free(&given);
 	vol->ref.path = vol->path;

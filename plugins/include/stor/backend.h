@@ -70,6 +70,7 @@ enum stor_param_type {
 /* When a parameter has a meaning; stor refuses it elsewhere. */
 #define STOR_PARAM_CREATE 1u /* fixed when a volume is made, and recorded with it */
 #define STOR_PARAM_ATTACH 2u /* may differ from one attach to the next */
+#define STOR_PARAM_CHANGE 4u /* how a command that makes, changes or checks a volume does it */
 
 /*
  * One `-o KEY=VALUE` parameter. A backend has a static table of them, ended by a null key. Parsing,
@@ -78,7 +79,7 @@ enum stor_param_type {
 struct stor_param {
 	const char *key; /* lower case, digits and '-' */
 	enum stor_param_type type;
-	uint32_t scope;            /* STOR_PARAM_CREATE | STOR_PARAM_ATTACH */
+	uint32_t scope;            /* STOR_PARAM_*, ORed */
 	const char *default_value; /* as a user would write it; NULL: none */
 	const char *choices;       /* STOR_PARAM_ENUM: "one|two|three" */
 	const char *help;          /* one line, no full stop */
