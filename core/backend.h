@@ -88,6 +88,7 @@ int backend_send(const struct backend *b, const struct stor_volume *v, struct st
                  struct stor_err *err);
 int backend_receive(const struct backend *b, const struct stor_volume *v,
                     struct stor_stream_req *req, struct stor_err *err);
+int backend_examine(const struct backend *b, stor_finding_fn emit, void *ctx, struct stor_err *err);
 
 /* The table that backends were given; also used by the conformance suite. */
 const struct stor_host *host_services(void);

@@ -124,3 +124,13 @@ int backend_receive(const struct backend *b, const struct stor_volume *v,
 	backend_call_begin(&call, b, "receive", v->path);
 	return backend_call_end(&call, b->ops.receive(&volume, req, &call.err), err);
 }
+
+int backend_examine(const struct backend *b, stor_finding_fn emit, void *ctx, struct stor_err *err)
+{
+	struct backend_call call;
+
+	if (!b->ops.examine)
+		return 0;
+	backend_call_begin(&call, b, "examine", b->file);
+	return backend_call_end(&call, b->ops.examine(emit, ctx, &call.err), err);
+}

@@ -33,6 +33,7 @@ static const struct callback {
 	CALLBACK(clone),         CALLBACK(resize),          CALLBACK(check),    CALLBACK(snapshot),
 	CALLBACK(snapshot_list), CALLBACK(snapshot_delete), CALLBACK(rollback), CALLBACK(merge),
 	CALLBACK(compact),       CALLBACK(convert),         CALLBACK(send),     CALLBACK(receive),
+	CALLBACK(examine),
 #undef CALLBACK
 };
 

@@ -25,6 +25,7 @@ struct command {
 
 static const struct command commands[] = {
 	{ "backend", "List, describe and check storage backends", cmd_backend, 0 },
+	{ "doctor", "Tell what this machine supports, and what to do about the rest", cmd_doctor, 0 },
 	{ "gc", "Remove what killed stor processes left behind", cmd_gc, 0 },
 	{ "image", "Import, list, describe, export and remove images", cmd_image, 0 },
 	{ "pause", "Stop the processes of containers", cmd_pause, 0 },

@@ -2,7 +2,7 @@
 # core/base knows nothing of containers; core is everything else but main. `stor` links libc alone.
 base-src := $(wildcard core/base/*.c)
 # The default system call profiles are compiled to programs when stor is built (modules/seccomp).
-core-src := $(filter-out core/main.c,$(wildcard core/*.c core/container/*.c core/cgroup/*.c core/net/*.c)) \
+core-src := $(filter-out core/main.c,$(wildcard core/*.c core/container/*.c core/cgroup/*.c core/net/*.c core/doctor/*.c)) \
 	$(B)/gen/seccomp_variants.c
 $(eval $(call define-archive,base.a,$(base-src)))
 $(eval $(call define-archive,core.a,$(core-src)))

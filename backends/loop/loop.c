@@ -20,6 +20,7 @@
 #include <stor/util.h>
 
 #include "common/copyfile.h"
+#include "common/examine.h"
 #include "common/host.h"
 #include "common/loopdev.h"
 #include "common/shutdown.h"
@@ -160,6 +161,14 @@ static int loop_destroy(const struct stor_volume *volume, struct stor_err *err)
 	return 0;
 }
 
+static int loop_examine(stor_finding_fn emit, void *ctx, struct stor_err *err)
+{
+	(void)err;
+	if (examine_loop_devices(emit, ctx))
+		return -1;
+	return examine_program("e2fsck", "e2fsprogs", "stor volume check", emit, ctx);
+}
+
 static struct stor_backend loop_backend = {
 	.name = "loop",
 	.version = STOR_VERSION,
@@ -177,6 +186,7 @@ static struct stor_backend loop_backend = {
 	.resize = loop_resize,
 	.check = loop_check,
 	.compact = loop_compact,
+	.examine = loop_examine,
 };
 
 STOR_REGISTER_BACKEND(loop_backend)

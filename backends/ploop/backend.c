@@ -151,6 +151,7 @@ static struct stor_backend ploop_backend = {
 	.rollback = ploop_rollback,
 	.merge = ploop_merge,
 	.compact = ploop_compact,
+	.examine = ploop_examine,
 	.convert = ploop_convert,
 };
 

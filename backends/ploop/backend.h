@@ -56,6 +56,7 @@ int ploop_check(const struct stor_volume *volume, const struct stor_check_req *r
                 enum stor_verdict *verdict, struct stor_err *err);
 int ploop_compact(const struct stor_volume *volume, struct stor_compact_req *req,
                   struct stor_err *err);
+int ploop_examine(stor_finding_fn emit, void *ctx, struct stor_err *err);
 
 int ploop_snapshot(const struct stor_volume *volume, const struct stor_snapshot_req *req,
                    struct stor_err *err);

@@ -233,6 +233,30 @@ static void test_full_disk(struct suite *s)
 	expect_named(s, &err);
 }
 
+static const char *lacks_examine(const struct backend *b)
+{
+	return backend_can(b, examine) ? NULL : "examine";
+}
+
+static int take_finding(void *ctx, const struct stor_finding *finding)
+{
+	struct suite *s = ctx;
+
+	require(s, finding->struct_size && finding->what && *finding->what && finding->detail,
+	        "a finding without a size, a name or a detail");
+	require(s, finding->is_there || finding->remedy,
+	        "a finding without a remedy though \"%s\" is not there", finding->what);
+	return 0;
+}
+
+static void test_examine(struct suite *s)
+{
+	struct stor_err err = STOR_ERR_INIT;
+
+	if (guarded(s, "examine", backend_examine(s->backend, take_finding, s, &err)) < 0)
+		fail(s, "examine: %s", err.text);
+}
+
 const struct test tests_basic[] = {
 	{ "texts", NULL, test_texts },
 	{ "params-read-back", NULL, test_params_read_back },
@@ -240,6 +264,7 @@ const struct test tests_basic[] = {
 	{ "create-from-tree", NULL, test_create_from_tree },
 	{ "every-choice-works", lacks_choices, test_every_choice_works },
 	{ "info", NULL, test_info },
+	{ "examine", lacks_examine, test_examine },
 	{ "destroy-twice", NULL, test_destroy_twice },
 	{ "missing-content-is-reported", NULL, test_missing_content_is_reported },
 	{ "full-disk", NULL, test_full_disk },

@@ -321,6 +321,14 @@ static int do_nothing(const struct stor_volume *volume, const struct stor_snapsh
 
 static struct stor_backend faulty_backend;
 
+static int say_half(stor_finding_fn emit, void *ctx, struct stor_err *err)
+{
+	const struct stor_finding finding = { .struct_size = sizeof(finding), .what = "disks" };
+
+	(void)err;
+	return emit(ctx, &finding);
+}
+
 static void fill_table(void)
 {
 	faulty_backend.name = "faulty";
@@ -339,6 +347,8 @@ static void fill_table(void)
 		faulty_backend.rollback = do_nothing;
 	if (has_fault("deletes-nothing"))
 		faulty_backend.snapshot_delete = do_nothing;
+	if (has_fault("examines-in-part"))
+		faulty_backend.examine = say_half;
 }
 
 STOR_REGISTER_BACKEND(faulty_backend)

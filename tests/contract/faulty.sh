@@ -87,6 +87,7 @@ test_info_destroy_check() {
 	finds check-is-blind check-damaged 'clean whose content is gone'
 	finds check-sees-ghosts check-good 'not clean'
 	finds check-repairs-unasked check-good 'not clean'
+	finds examines-in-part examine 'a finding without'
 	finds probe-is-greedy probe-is-modest 'probe takes'
 }
 

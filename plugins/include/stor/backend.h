@@ -295,6 +295,17 @@ struct stor_compact_req {
 	uint64_t freed_bytes; /* out */
 };
 
+/* Something that a backend needs of the machine, for examine(). */
+struct stor_finding {
+	size_t struct_size;
+	const char *what; /* one to three words: "loop devices" */
+	bool is_there;
+	const char *detail; /* what was found, or what cannot be done without it */
+	const char *remedy; /* what the user can do about it; NULL: nothing */
+};
+
+typedef int (*stor_finding_fn)(void *ctx, const struct stor_finding *finding);
+
 struct stor_stream_req {
 	size_t struct_size;
 	int fd;               /* pipe, socket or file */
@@ -501,6 +512,10 @@ struct stor_backend {
 	               struct stor_err *err);
 
 	uint32_t flags; /* STOR_BACKEND_* */
+
+	/* Tell `stor doctor` what this machine has, and lacks, of what the backend needs. Changes
+	 * nothing; what is missing is a finding, not a failure. Absent: nothing to tell. */
+	int (*examine)(stor_finding_fn emit, void *ctx, struct stor_err *err);
 };
 
 /*

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the machine has of what ploop's ways to attach and to work on files need. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <stor/util.h>
+
+#include "common/examine.h"
+#include "ploop/backend.h"
+#include "ploop/libploop.h"
+
+static int examine_fuse(stor_finding_fn emit, void *ctx)
+{
+	cleanup_close int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	char detail[128];
+	const struct stor_finding finding = {
+		.struct_size = sizeof(finding),
+		.what = "/dev/fuse",
+		.is_there = fd >= 0,
+		.detail = detail,
+		.remedy = "modprobe fuse",
+	};
+
+	if (fd >= 0)
+		snprintf(detail, sizeof(detail), "for attach=engine");
+	else
+		snprintf(detail, sizeof(detail), "%s: attach=direct alone", strerror(errno));
+	return emit(ctx, &finding);
+}
+
+static int examine_libploop(stor_finding_fn emit, void *ctx, struct stor_err *err)
+{
+	const struct libploop_job job = { .op = LIBPLOOP_FIND, .dir_fd = -1 };
+	struct libploop_answer answer;
+	struct stor_finding finding = {
+		.struct_size = sizeof(finding),
+		.what = "libploop",
+		.remedy = "install the package ploop; without it the engine does everything",
+	};
+
+	if (libploop_run(&job, &answer, err))
+		return -1;
+	finding.is_there = answer.result == LIBPLOOP_DONE;
+	finding.detail = answer.text;
+	return emit(ctx, &finding);
+}
+
+int ploop_examine(stor_finding_fn emit, void *ctx, struct stor_err *err)
+{
+	if (examine_loop_devices(emit, ctx) || examine_fuse(emit, ctx) ||
+	    examine_libploop(emit, ctx, err))
+		return -1;
+	return examine_program("e2fsck", "e2fsprogs", "check of the filesystem inside", emit, ctx);
+}
