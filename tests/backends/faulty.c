@@ -123,6 +123,8 @@ static int faulty_create(const struct stor_volume *volume, const struct stor_cre
 {
 	cleanup_close int live_fd = -1;
 
+	if (has_fault("chokes-on-a-choice") && volume->values[SNAPDIR_COPY].number)
+		return host->fail(err, STOR_FAILED, 0, "faulty: create: only by the default");
 	if (snapdir_create(volume, req, err) < 0)
 		return has_fault("reports-and-goes-on") ? 0 : -1;
 	live_fd = snapdir_open(volume, "live", err);
@@ -143,6 +145,12 @@ static int faulty_clone(const struct stor_volume *volume, const struct stor_clon
 	cleanup_close int volume_fd = snapdir_open(volume, "", err);
 	char target[PATH_MAX];
 
+	if (has_fault("clone-loses-an-entry")) {
+		if (snapdir_clone(volume, req, err) < 0)
+			return -1;
+		unlinkat(volume_fd, "live/many/an-entry-of-a-large-directory-7", 0);
+		return 0;
+	}
 	if (!has_fault("clone-shares"))
 		return snapdir_clone(volume, req, err);
 	snprintf(target, sizeof(target), "%s/live", req->source->path);
@@ -160,6 +168,24 @@ static void keep_alive(void)
 		setsid();
 		sleep_for_ever(NULL);
 	}
+}
+
+/* One lock for all volumes that lie side by side. */
+static int lock_neighbours(const struct stor_volume *volume, struct stor_attachment *attachment,
+                           struct stor_err *err)
+{
+	cleanup_close int fd = open(volume->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int parent_fd = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (flock(parent_fd, LOCK_EX | LOCK_NB) < 0) {
+		close(parent_fd);
+		close_fd(&attachment->fd);
+		close_fd(&attachment->lock_fd);
+		return host->fail(err, STOR_BUSY, 0, "faulty: another volume is in use");
+	}
+	close(attachment->lock_fd);
+	attachment->lock_fd = parent_fd;
+	return 0;
 }
 
 static int faulty_attach(const struct stor_volume *volume, const struct stor_attach_req *req,
@@ -191,6 +217,8 @@ static int faulty_attach(const struct stor_volume *volume, const struct stor_att
 		return host->fail(err, STOR_FAILED, errno, "faulty: mount");
 	if (snapdir_attach(volume, &changed, attachment, err) < 0)
 		return -1;
+	if (has_fault("locks-neighbours"))
+		return lock_neighbours(volume, attachment, err);
 	if (has_fault("takes-no-lock"))
 		close_fd(&attachment->lock_fd);
 	if (has_fault("returns-no-descriptor"))
@@ -233,6 +261,8 @@ static int faulty_info(const struct stor_volume *volume, struct stor_info *info,
 		info->in_use = false;
 	if (has_fault("info-says-busy"))
 		info->in_use = true;
+	if (has_fault("resizes-nothing"))
+		info->size_bytes = 64 << 20;
 	if (has_fault("info-says-small"))
 		info->allocated_bytes = info->exclusive_bytes = 4096;
 	if (has_fault("info-writes")) {
@@ -288,11 +318,17 @@ static int faulty_snapshot(const struct stor_volume *volume, const struct stor_s
 	cleanup_close int fd = -1, root_fd = -1;
 	char below[128];
 
+	snprintf(below, sizeof(below), "snap/%s", req->id);
+	if (has_fault("snapshots-twice")) {
+		fd = snapdir_open(volume, "", err);
+		if (faccessat(fd, below, F_OK, 0) == 0)
+			return 0;
+		close_fd(&fd);
+	}
 	if (snapshots_take(volume, req, err) < 0)
 		return -1;
 	if (!has_fault("snapshot-follows"))
 		return 0;
-	snprintf(below, sizeof(below), "snap/%s", req->id);
 	fd = snapdir_open(volume, below, err);
 	root_fd = openat(fd, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	tree_empty(root_fd);
@@ -319,6 +355,49 @@ static int do_nothing(const struct stor_volume *volume, const struct stor_snapsh
 	return 0;
 }
 
+/* --- what snapdir has not, and what is said and not done ----------------------------------------
+ */
+
+static int resize_nothing(const struct stor_volume *volume, const struct stor_resize_req *req,
+                          struct stor_err *err)
+{
+	(void)volume;
+	(void)req;
+	(void)err;
+	return 0;
+}
+
+static int compact_nothing(const struct stor_volume *volume, struct stor_compact_req *req,
+                           struct stor_err *err)
+{
+	(void)volume;
+	(void)req;
+	(void)err;
+	return 0;
+}
+
+static int convert_and_lose(const struct stor_volume *volume, struct stor_err *err)
+{
+	cleanup_close int fd = snapdir_open(volume, "live", err);
+
+	return tree_empty(fd);
+}
+
+static int convert_to_nothing(const struct stor_volume *volume, struct stor_err *err)
+{
+	(void)volume;
+	return host->fail(err, STOR_UNSUPPORTED, 0, "faulty: convert");
+}
+
+static int stream_nothing(const struct stor_volume *volume, const struct stor_stream_req *req,
+                          struct stor_err *err)
+{
+	(void)volume;
+	(void)req;
+	(void)err;
+	return 0;
+}
+
 static struct stor_backend faulty_backend;
 
 static int say_half(stor_finding_fn emit, void *ctx, struct stor_err *err)
@@ -332,6 +411,22 @@ static int say_half(stor_finding_fn emit, void *ctx, struct stor_err *err)
 static void fill_table(void)
 {
 	faulty_backend.name = "faulty";
+	if (has_fault("is-wordy"))
+		faulty_backend.summary = "A backend.";
+	if (has_fault("resizes-nothing")) {
+		faulty_backend.flags |= STOR_BACKEND_SIZED;
+		faulty_backend.resize = resize_nothing;
+	}
+	if (has_fault("compacts-nothing"))
+		faulty_backend.compact = compact_nothing;
+	if (has_fault("convert-loses"))
+		faulty_backend.convert = convert_and_lose;
+	if (has_fault("converts-to-nothing"))
+		faulty_backend.convert = convert_to_nothing;
+	if (has_fault("sends-nothing"))
+		faulty_backend.send = faulty_backend.receive = stream_nothing;
+	if (has_fault("merges-nothing"))
+		faulty_backend.merge = do_nothing;
 	faulty_backend.create = faulty_create;
 	faulty_backend.clone = faulty_clone;
 	faulty_backend.attach = has_fault("busy-as-failure") ? busy_as_failure : faulty_attach;
