@@ -115,6 +115,8 @@ static const struct opt options[] = {
 	{ 0, "cgroup-ns", "MODE", "Cgroup namespace: private or host; private", run_cgroup_ns },
 	{ 0, "cgroup-parent", "PATH", "Make the container's cgroup below this one",
 	  run_cgroup_parent },
+	{ 0, "cgroups", "MODE", "enabled, or disabled: no cgroup and no device filter",
+	  run_cgroups },
 	{ 'c', "cpu-shares", "NUMBER", "As --cpu-weight, from 2 to 262144", run_cpu_shares },
 	{ 0, "cpu-weight", "NUMBER", "Share of busy processors, from 1 to 10000", run_cpu_weight },
 	{ 0, "cpus", "NUMBER", "Limit processor time: 1.5 is that of one and a half", run_cpus },

@@ -15,6 +15,7 @@
 
 SETTER(cgroup_ns, cgroup_ask_ns)
 SETTER(cgroup_parent, cgroup_ask_parent)
+SETTER(cgroups, cgroup_ask_cgroups)
 SETTER(cpu_shares, cgroup_ask_cpu_shares)
 SETTER(cpu_weight, cgroup_ask_cpu_weight)
 SETTER(cpus, cgroup_ask_cpus)

@@ -8,6 +8,7 @@
 
 int run_cgroup_ns(void *target, const char *value, struct stor_err *err);
 int run_cgroup_parent(void *target, const char *value, struct stor_err *err);
+int run_cgroups(void *target, const char *value, struct stor_err *err);
 int run_cpu_shares(void *target, const char *value, struct stor_err *err);
 int run_cpu_weight(void *target, const char *value, struct stor_err *err);
 int run_cpus(void *target, const char *value, struct stor_err *err);

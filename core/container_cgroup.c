@@ -26,18 +26,22 @@ static int fail_not_running(const char *id, struct stor_err *err)
 	return -1;
 }
 
-/* Makes a cgroup around a container that has none. Its own end removes it, unless it has ended
- * meanwhile. */
+/* Makes a cgroup around a container that has none, or one for the device filter alone. Its own end
+ * removes it, unless it has ended meanwhile. */
 static int surround(struct store *store, const char *id, pid_t pid, struct cgroup *cgroup,
                     struct stor_err *err)
 {
+	bool has_one = cgroup->is_filter_only;
 	static const struct cgroup_limits none = { .memory_bytes = 0 };
 	const struct cgroup_wish wish = { .limits = &none,
 		                          .needed = CGROUP_FREEZER,
 		                          .reason = reason };
 	struct stor_err ignored = STOR_ERR_INIT;
-	int result = cgroup_make(store, id, &wish, cgroup, err);
+	int result;
 
+	cgroup_close(cgroup);
+	result = has_one ? cgroup_extend(store, id, &wish, cgroup, err)
+	                 : cgroup_make(store, id, &wish, cgroup, err);
 	if (result == 0)
 		result = cgroup_adopt(cgroup, pid, err);
 	if (result == 0 && store_is_live(store, id, NULL))
@@ -82,11 +86,11 @@ int container_open_cgroup(struct store *store, const char *name, char **id, stru
 	pid = first_process(store, found);
 	if (!pid)
 		return fail_not_running(found, err);
-	if (cgroup_open(store, found, cgroup, &missing) < 0) {
-		if (missing.status != STOR_NOT_FOUND) {
-			*err = missing;
-			return -1;
-		}
+	if (cgroup_open(store, found, cgroup, &missing) < 0 && missing.status != STOR_NOT_FOUND) {
+		*err = missing;
+		return -1;
+	}
+	if (!cgroup->count || cgroup->is_filter_only) {
 		if (surround(store, found, pid, cgroup, err) < 0)
 			return err_context(err, "container %s", found);
 		*is_new = true;

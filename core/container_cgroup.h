@@ -7,8 +7,9 @@
 #include "core/store.h"
 
 /*
- * Open the cgroup of running container `name` (name or id). One that was started without gets one
- * now, without limits, and its processes are moved into it: *is_new. *id is malloc'ed. STOR_FAILED:
+ * Open the cgroup of running container `name` (name or id). One that was started without, or
+ * with one for the device filter alone, gets a whole one now, without limits, and its processes are
+ * moved into it: *is_new. *id is malloc'ed. STOR_FAILED:
  * it does not run.
  */
 int container_open_cgroup(struct store *store, const char *name, char **id, struct cgroup *cgroup,

@@ -34,6 +34,7 @@ _stor_value() {
 	case $1 in
 	--backend) _stor_names "$stor" backend ls ;;
 	--image) _stor_names "$stor" image ls ;;
+	--cgroups) printf '%s\n' enabled disabled ;;
 	--cgroup-ns) printf '%s\n' private host ;;
 	--net)
 		printf '%s\n' none host veth bridge

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Control groups of version 1: limits, freezing and killing. Readings are in read.c. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <stor/util.h>
 
 #include "cgroup/common/files.h"
 #include "cgroup/v1/v1.h"
@@ -125,31 +129,37 @@ static int limit_hugetlb(const struct cgroup_dir *dir, const struct cgroup_limit
 	return cgroup_limit_hugetlb(dir, limits, "limit_in_bytes", err);
 }
 
-static int allow_device(const struct cgroup_dir *dir, const struct cgroup_device *device,
-                        struct stor_err *err)
+/* Returns -1 with errno. */
+static int allow_device(int allow_fd, const struct cgroup_device *device)
 {
-	char major[24] = "*", minor[24] = "*";
+	char major[24] = "*", minor[24] = "*", text[64];
+	int length;
 
 	if (device->major >= 0)
 		snprintf(major, sizeof(major), "%" PRId64, device->major);
 	if (device->minor >= 0)
 		snprintf(minor, sizeof(minor), "%" PRId64, device->minor);
-	return cgroup_set(dir, "devices.allow", "--device", NULL, err, "%c %s:%s %s%s%s",
-	                  device->type, major, minor, device->access & CGROUP_READ ? "r" : "",
+	length = snprintf(text, sizeof(text), "%c %s:%s %s%s%s", device->type, major, minor,
+	                  device->access & CGROUP_READ ? "r" : "",
 	                  device->access & CGROUP_WRITE ? "w" : "",
 	                  device->access & CGROUP_MKNOD ? "m" : "");
+	return write(allow_fd, text, (size_t)length) == length ? 0 : -1;
 }
 
 static int limit_devices(const struct cgroup_dir *dir, const struct cgroup_limits *limits,
                          struct stor_err *err)
 {
+	cleanup_close int allow_fd = -1;
+
 	if (!limits->devices)
 		return 0;
 	if (cgroup_set(dir, "devices.deny", "the device filter", NULL, err, "a") < 0)
 		return -1;
+	allow_fd = openat(dir->fd, "devices.allow", O_WRONLY | O_CLOEXEC);
 	for (size_t i = 0; i < limits->device_count; i++)
-		if (allow_device(dir, &limits->devices[i], err) < 0)
-			return -1;
+		if (allow_fd < 0 || allow_device(allow_fd, &limits->devices[i]) < 0)
+			return err_fail(err, STOR_FAILED, errno,
+			                "the device filter: write to %s/devices.allow", dir->path);
 	return 0;
 }
 
@@ -213,6 +223,7 @@ static int kill_all(const struct cgroup_dir *dir, struct stor_err *err)
 __attribute__((visibility("default"))) extern const struct cgroup_module stor_cgroup_v1;
 const struct cgroup_module stor_cgroup_v1 = {
 	.version = STOR_VERSION,
+	.handed_on = CGROUP_CPUSET,
 	.hand_on = hand_on,
 	.limit = limit,
 	.freeze = freeze,

@@ -43,10 +43,19 @@ static struct bpf_insn copy(uint8_t to, uint8_t from)
 		                  .src_reg = from };
 }
 
-/* Where to go is filled in later. */
-static struct bpf_insn jump_unless(uint8_t reg, int32_t value)
+static struct bpf_insn shift_right_by(uint8_t to, uint8_t from)
 {
-	return (struct bpf_insn){ .code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = reg, .imm = value };
+	return (struct bpf_insn){ .code = BPF_ALU | BPF_RSH | BPF_X,
+		                  .dst_reg = to,
+		                  .src_reg = from };
+}
+
+/* Where to go is filled in later. */
+static struct bpf_insn jump_if(uint8_t condition, uint8_t reg, int32_t value)
+{
+	return (struct bpf_insn){ .code = (uint8_t)(BPF_JMP | condition | BPF_K),
+		                  .dst_reg = reg,
+		                  .imm = value };
 }
 
 static struct bpf_insn leave(void)
@@ -54,35 +63,70 @@ static struct bpf_insn leave(void)
 	return (struct bpf_insn){ .code = BPF_JMP | BPF_EXIT };
 }
 
-/* R0 is 1 when the block ends the program: the use is allowed. */
-static size_t add_device(const struct cgroup_device *device, struct bpf_insn *at)
+#define ALL_ACCESS (CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD)
+#define MASK_MINORS 32
+
+/* Devices of one major number that allow the same, and have small minor numbers, are one bit mask.
+ */
+static bool is_same_but_minor(const struct cgroup_device *one, const struct cgroup_device *other)
 {
-	unsigned asked = (device->access & CGROUP_READ ? BPF_DEVCG_ACC_READ : 0) |
-	                 (device->access & CGROUP_WRITE ? BPF_DEVCG_ACC_WRITE : 0) |
-	                 (device->access & CGROUP_MKNOD ? BPF_DEVCG_ACC_MKNOD : 0);
+	return one->type == other->type && one->major == other->major &&
+	       one->access == other->access && one->minor >= 0 && one->minor < MASK_MINORS &&
+	       other->minor >= 0 && other->minor < MASK_MINORS;
+}
+
+/* R0 is 0 and the minor number not among these, or it is not 0. */
+static size_t add_minors(const struct cgroup_device *devices, size_t count, struct bpf_insn *at)
+{
+	uint32_t mask = 0;
 	size_t n = 0;
 
-	at[n++] = jump_unless(TYPE, device->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
+	for (size_t i = 0; i < count; i++)
+		mask |= 1u << devices[i].minor;
+	at[n++] = jump_if(BPF_JGT, MINOR, MASK_MINORS - 1);
+	at[n++] = compute(BPF_MOV, SCRATCH, (int32_t)mask);
+	at[n++] = shift_right_by(SCRATCH, MINOR);
+	at[n++] = compute(BPF_AND, SCRATCH, 1);
+	at[n++] = jump_if(BPF_JEQ, SCRATCH, 0);
+	return n;
+}
+
+/* Ends the program, with R0 1, if the use is allowed by these, which differ in their minor numbers
+ * alone. The type is theirs. */
+static size_t add_devices(const struct cgroup_device *devices, size_t count, struct bpf_insn *at)
+{
+	unsigned access = devices->access;
+	unsigned asked = (access & CGROUP_READ ? BPF_DEVCG_ACC_READ : 0) |
+	                 (access & CGROUP_WRITE ? BPF_DEVCG_ACC_WRITE : 0) |
+	                 (access & CGROUP_MKNOD ? BPF_DEVCG_ACC_MKNOD : 0);
+	size_t n = 0;
+
+	if (devices->major >= 0)
+		at[n++] = jump_if(BPF_JNE, MAJOR, (int32_t)devices->major);
 	/* Nothing is asked for that the device does not allow. */
-	at[n++] = copy(SCRATCH, ACCESS);
-	at[n++] = compute(BPF_AND, SCRATCH, (int32_t)~asked);
-	at[n++] = jump_unless(SCRATCH, 0);
-	if (device->major >= 0)
-		at[n++] = jump_unless(MAJOR, (int32_t)device->major);
-	if (device->minor >= 0)
-		at[n++] = jump_unless(MINOR, (int32_t)device->minor);
+	if (access != ALL_ACCESS) {
+		at[n++] = copy(SCRATCH, ACCESS);
+		at[n++] = compute(BPF_AND, SCRATCH, (int32_t)~asked);
+		at[n++] = jump_if(BPF_JNE, SCRATCH, 0);
+	}
+	if (count > 1)
+		n += add_minors(devices, count, at + n);
+	else if (devices->minor >= 0)
+		at[n++] = jump_if(BPF_JNE, MINOR, (int32_t)devices->minor);
 	at[n++] = compute(BPF_MOV, SCRATCH, 1);
 	at[n++] = leave();
 	for (size_t i = 0; i < n; i++)
-		if (at[i].code == (BPF_JMP | BPF_JNE | BPF_K))
+		if (BPF_CLASS(at[i].code) == BPF_JMP && BPF_OP(at[i].code) != BPF_EXIT)
 			at[i].off = (int16_t)(n - i - 1);
 	return n;
 }
 
+/* The kernel looks at all ways through the program, which costs more with each jump than all the
+ * rest of it: so what can be asked once for several devices is. */
 size_t v2_device_program(const struct cgroup_device *devices, size_t count,
                          struct bpf_insn *program)
 {
-	size_t n = 0;
+	size_t n = 0, at = 0;
 
 	program[n++] = load(TYPE, offsetof(struct bpf_cgroup_dev_ctx, access_type));
 	program[n++] = copy(ACCESS, TYPE);
@@ -90,8 +134,23 @@ size_t v2_device_program(const struct cgroup_device *devices, size_t count,
 	program[n++] = compute(BPF_RSH, ACCESS, 16);
 	program[n++] = load(MAJOR, offsetof(struct bpf_cgroup_dev_ctx, major));
 	program[n++] = load(MINOR, offsetof(struct bpf_cgroup_dev_ctx, minor));
-	for (size_t i = 0; i < count; i++)
-		n += add_device(&devices[i], program + n);
+	while (at < count) {
+		char type = devices[at].type;
+		size_t jump = n;
+
+		program[n++] = jump_if(BPF_JNE, TYPE,
+		                       type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
+		while (at < count && devices[at].type == type) {
+			size_t same = 1;
+
+			while (at + same < count &&
+			       is_same_but_minor(&devices[at], &devices[at + same]))
+				same++;
+			n += add_devices(&devices[at], same, program + n);
+			at += same;
+		}
+		program[jump].off = (int16_t)(n - jump - 1);
+	}
 	program[n++] = compute(BPF_MOV, SCRATCH, 0);
 	program[n++] = leave();
 	return n;

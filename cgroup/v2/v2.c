@@ -8,6 +8,9 @@
 #include "cgroup/common/files.h"
 #include "cgroup/v2/v2.h"
 
+#define HANDED_ON                                                                                  \
+	(CGROUP_CPU | CGROUP_CPUSET | CGROUP_MEMORY | CGROUP_PIDS | CGROUP_IO | CGROUP_HUGETLB)
+
 static const struct {
 	uint32_t controller;
 	const char *name;
@@ -221,6 +224,7 @@ static int kill_all(const struct cgroup_dir *dir, struct stor_err *err)
 __attribute__((visibility("default"))) extern const struct cgroup_module stor_cgroup_v2;
 const struct cgroup_module stor_cgroup_v2 = {
 	.version = STOR_VERSION,
+	.handed_on = HANDED_ON,
 	.hand_on = hand_on,
 	.limit = limit,
 	.freeze = freeze,

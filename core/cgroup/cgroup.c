@@ -30,7 +30,7 @@ void cgroup_close(struct cgroup *cgroup)
 		for (int leaf = 0; leaf < CGROUP_LEAVES; leaf++)
 			close_fd(&cgroup->places[i].leaf_fds[leaf]);
 	}
-	cgroup->count = 0;
+	*cgroup = (struct cgroup)CGROUP_INIT;
 }
 
 struct cgroup_place *cgroup_add_place(struct cgroup *cgroup, bool is_v2, uint32_t controllers,
@@ -46,8 +46,15 @@ struct cgroup_place *cgroup_add_place(struct cgroup *cgroup, bool is_v2, uint32_
 	return place;
 }
 
+bool cgroup_has_leaves(const struct cgroup_place *place)
+{
+	return place->is_v2 || place->controllers & ~(uint32_t)(CGROUP_DEVICES | CGROUP_FREEZER);
+}
+
 char *cgroup_leaf_path(const struct cgroup_place *place, enum cgroup_leaf leaf)
 {
+	if (leaf == CGROUP_PAYLOAD && !cgroup_has_leaves(place))
+		return xstrdup(place->path);
 	return xasprintf("%s/%s", place->path, cgroup_leaf_names[leaf]);
 }
 
@@ -84,8 +91,7 @@ static int open_used_place(struct cgroup *cgroup, const char *text, struct stor_
 
 	if (!place || place->leaf_fds[CGROUP_PAYLOAD] >= 0)
 		return place ? 0 : -1;
-	return err_fail(err, STOR_NOT_FOUND, 0, "there is no cgroup %s/%s", place->path,
-	                cgroup_leaf_names[CGROUP_PAYLOAD]);
+	return err_fail(err, STOR_NOT_FOUND, 0, "there is no payload in cgroup %s", place->path);
 }
 
 int cgroup_open(struct store *store, const char *id, struct cgroup *cgroup, struct stor_err *err)
@@ -96,6 +102,7 @@ int cgroup_open(struct store *store, const char *id, struct cgroup *cgroup, stru
 
 	if (record_load(&record, store->state_fd, path, err) < 0)
 		return -1;
+	cgroup->is_filter_only = record_get(&record, CGROUP_KEY_FILTER_ONLY) != NULL;
 	for (size_t at = 0; (text = record_next(&record, "place", &at));) {
 		if (open_used_place(cgroup, text, err) == 0)
 			continue;
@@ -153,7 +160,7 @@ static int make_server_leaf(struct cgroup_place *place, struct stor_err *err)
 {
 	cleanup_free char *path = cgroup_leaf_path(place, CGROUP_SERVER);
 
-	if (place->leaf_fds[CGROUP_SERVER] >= 0)
+	if (place->leaf_fds[CGROUP_SERVER] >= 0 || !cgroup_has_leaves(place))
 		return 0;
 	if (cgroup_make_leaf(place, CGROUP_SERVER, err) < 0)
 		return -1;
@@ -164,8 +171,9 @@ static int make_server_leaf(struct cgroup_place *place, struct stor_err *err)
 static bool is_inside(const struct cgroup_place *place, enum cgroup_leaf leaf, pid_t pid)
 {
 	cleanup_free char *path = xasprintf("/proc/%d/cgroup", (int)pid);
+	cleanup_free char *leaf_path = cgroup_leaf_path(place, leaf);
 	cleanup_free char *end =
-		xasprintf("%s/%s\n", strrchr(place->path, '/'), cgroup_leaf_names[leaf]);
+		xasprintf("%s\n", leaf_path + (strrchr(place->path, '/') - place->path));
 	struct stor_err ignored = STOR_ERR_INIT;
 	cleanup_free char *text = fs_read_file(AT_FDCWD, path, 65536, NULL, &ignored);
 	const char *line = text;
@@ -198,11 +206,11 @@ static int adopt_tree(struct cgroup *cgroup, enum cgroup_leaf leaf, pid_t pid, s
 	for (size_t i = 0; i < cgroup->count; i++) {
 		struct cgroup_place *place = &cgroup->places[i];
 
-		if (is_inside(place, leaf, pid))
+		if (place->leaf_fds[leaf] < 0 || is_inside(place, leaf, pid))
 			continue;
 		if (move_process(place, leaf, pid) < 0)
-			return err_fail(err, STOR_FAILED, errno, "move process %d to %s/%s",
-			                (int)pid, place->path, cgroup_leaf_names[leaf]);
+			return err_fail(err, STOR_FAILED, errno, "move process %d to the %s of %s",
+			                (int)pid, cgroup_leaf_names[leaf], place->path);
 		moved = 1;
 	}
 	/* Read afterwards: what is forked from now on is inside. */

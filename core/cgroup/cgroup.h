@@ -3,11 +3,12 @@
  * The cgroup of one container: a directory stor-ID in each hierarchy that it uses, with two leaves.
  * `payload` has the container's processes: limits, freezing and killing act on it. `server` has
  * those that serve its volumes: they are never frozen, since whoever syncs the host's filesystems
- * waits for them, and have a bound of their own.
+ * waits for them, and have a bound of their own. In a hierarchy of version 1 that has no more than
+ * the devices or the freezer stor-ID itself is the payload, for a server has no use for it.
  *
  * STATE/cgroups/ID names the directories, and is written before they are made; so whoever finds it
- * can remove them. Keys: "place" (several): "v1|v2 CONTROLLERS PATH", and "made" (several): a
- * directory above that was made too.
+ * can remove them. Keys: "place" (several): "v1|v2 CONTROLLERS PATH", "made" (several): a directory
+ * above that was made too, and "filter-only=yes": it was made for the device filter alone.
  */
 #ifndef CORE_CGROUP_CGROUP_H
 #define CORE_CGROUP_CGROUP_H
@@ -29,6 +30,7 @@ struct cgroup_place {
 struct cgroup {
 	struct cgroup_place places[CGROUP_HIERARCHIES_MAX];
 	size_t count;
+	bool is_filter_only; /* made for the device filter alone; cgroup_extend() gives the rest */
 };
 
 #define CGROUP_INIT                                                                                \
@@ -39,7 +41,8 @@ struct cgroup {
 struct cgroup_wish {
 	const char *parent; /* below the mounts; NULL: the default */
 	const struct cgroup_limits *limits;
-	uint32_t needed; /* controllers that it cannot do without */
+	uint32_t needed;  /* controllers that it cannot do without */
+	bool filter_only; /* else those for readings and freezing are used, too, where they are */
 	const char *(*reason)(void *ctx,
 	                      uint32_t controller); /* who needs it; never NULL for those */
 	void *ctx;
@@ -54,6 +57,10 @@ void cgroup_close(struct cgroup *cgroup);
  * also after a failure. */
 int cgroup_make(struct store *store, const char *id, const struct cgroup_wish *wish,
                 struct cgroup *cgroup, struct stor_err *err);
+
+/* The same for a container that has one with is_filter_only. */
+int cgroup_extend(struct store *store, const char *id, const struct cgroup_wish *wish,
+                  struct cgroup *cgroup, struct stor_err *err);
 
 /* Open what cgroup_make() made. STOR_NOT_FOUND: the container has none. */
 int cgroup_open(struct store *store, const char *id, struct cgroup *cgroup, struct stor_err *err);

@@ -7,6 +7,8 @@
 
 #include "core/cgroup/cgroup.h"
 
+#define CGROUP_KEY_FILTER_ONLY "filter-only"
+
 extern const char *const cgroup_leaf_names[CGROUP_LEAVES];
 
 /* "cgroups/ID" below STATE; malloc'ed. */
@@ -20,11 +22,15 @@ struct cgroup_place *cgroup_add_place(struct cgroup *cgroup, bool is_v2, uint32_
 struct cgroup_place *cgroup_open_place(struct cgroup *cgroup, const char *text,
                                        struct stor_err *err);
 
-/* malloc'ed. */
+/* malloc'ed. The path of the payload is that of the place where there is no leaf for servers: a
+ * server is neither filtered nor frozen. */
 char *cgroup_leaf_path(const struct cgroup_place *place, enum cgroup_leaf leaf);
 
 /* A descriptor for a cgroup's directory, or -1 with errno. */
 int cgroup_open_dir(const char *path);
+
+/* Has it a leaf for servers, or a use for one? */
+bool cgroup_has_leaves(const struct cgroup_place *place);
 
 /* Make the leaf's directory and open it. */
 int cgroup_make_leaf(struct cgroup_place *place, enum cgroup_leaf leaf, struct stor_err *err);

@@ -197,6 +197,25 @@ int cgroup_ask_ns(struct cgroup_asked *asked, const char *value, struct stor_err
 	return 0;
 }
 
+int cgroup_ask_cgroups(struct cgroup_asked *asked, const char *value, struct stor_err *err)
+{
+	asked->is_disabled = !strcmp(value, "disabled");
+	if (!asked->is_disabled && strcmp(value, "enabled") != 0)
+		return opts_fail_value("--cgroups", value, "enabled or disabled", err);
+	return 0;
+}
+
+static int check_disabled(const struct cgroup_asked *asked, struct stor_err *err)
+{
+	const char *option = asked->parent ? "--cgroup-parent" : NULL;
+
+	for (uint32_t one = 1; one <= CGROUP_FREEZER && !option; one <<= 1)
+		option = cgroup_asked_option(asked, one);
+	if (!asked->is_disabled || !option)
+		return 0;
+	return err_fail(err, STOR_USAGE, 0, "--cgroups disabled and %s exclude each other", option);
+}
+
 int cgroup_asked_check(struct cgroup_asked *asked, struct stor_err *err)
 {
 	struct cgroup_limits *l = &asked->limits;
@@ -219,7 +238,7 @@ int cgroup_asked_check(struct cgroup_asked *asked, struct stor_err *err)
 		l->is_swap_implied = true;
 	}
 	l->hugetlb = asked->hugetlb;
-	return 0;
+	return check_disabled(asked, err);
 }
 
 /* The option that needs a controller, or NULL. */

@@ -28,8 +28,9 @@ struct cgroup_asked {
 	size_t io_count;
 	struct cgroup_asked_device *devices;
 	size_t device_count;
-	char *parent;    /* NULL: the default */
-	bool is_ns_host; /* the container sees the host's cgroup namespace */
+	char *parent;     /* NULL: the default */
+	bool is_ns_host;  /* the container sees the host's cgroup namespace */
+	bool is_disabled; /* no cgroup, and no device filter */
 };
 
 void cgroup_asked_free(struct cgroup_asked *asked);
@@ -45,6 +46,7 @@ int cgroup_ask_cpuset_cpus(struct cgroup_asked *asked, const char *value, struct
 int cgroup_ask_cpuset_mems(struct cgroup_asked *asked, const char *value, struct stor_err *err);
 int cgroup_ask_pids(struct cgroup_asked *asked, const char *value, struct stor_err *err);
 int cgroup_ask_parent(struct cgroup_asked *asked, const char *value, struct stor_err *err);
+int cgroup_ask_cgroups(struct cgroup_asked *asked, const char *value, struct stor_err *err);
 int cgroup_ask_ns(struct cgroup_asked *asked, const char *value, struct stor_err *err);
 
 /* limits_devices.c */
@@ -57,8 +59,8 @@ int cgroup_ask_blkio_weight(struct cgroup_asked *asked, const char *value, struc
 int cgroup_ask_hugetlb(struct cgroup_asked *asked, const char *value, struct stor_err *err);
 int cgroup_ask_device(struct cgroup_asked *asked, const char *value, struct stor_err *err);
 
-/* What belongs together: swap not below memory and not without it, one scale of CPU weights. Fills
- * in what follows from other values. */
+/* What belongs together: swap not below memory and not without it, one scale of CPU weights, no
+ * limits without a cgroup. Fills in what follows from other values. */
 int cgroup_asked_check(struct cgroup_asked *asked, struct stor_err *err);
 
 /* Controllers (enum cgroup_controller) without which what is asked for cannot be had, and the first

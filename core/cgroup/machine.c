@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include <stor/util.h>
@@ -121,7 +122,17 @@ void cgroup_machine_parse(struct cgroup_machine *machine, const char *mountinfo)
 	add_nameless(machine);
 }
 
-int cgroup_machine_find(struct cgroup_machine *machine, struct stor_err *err)
+/* Is a hierarchy of version 1 mounted there, by no other name? */
+static bool is_mount_v1(const char *path)
+{
+	struct statfs fs;
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && statfs(path, &fs) == 0 &&
+	       fs.f_type == CGROUP_SUPER_MAGIC;
+}
+
+int cgroup_machine_find(struct cgroup_machine *machine, bool for_devices, struct stor_err *err)
 {
 	cleanup_free char *text = NULL;
 	struct statfs st;
@@ -132,6 +143,10 @@ int cgroup_machine_find(struct cgroup_machine *machine, struct stor_err *err)
 	if (statfs(USUAL_MOUNT, &st) == 0 && st.f_type == CGROUP2_SUPER_MAGIC) {
 		add_hierarchy(machine, USUAL_MOUNT, true, read_v2_controllers(USUAL_MOUNT));
 		add_nameless(machine);
+		return 0;
+	}
+	if (for_devices && is_mount_v1(USUAL_MOUNT "/devices")) {
+		add_hierarchy(machine, USUAL_MOUNT "/devices", false, CGROUP_DEVICES);
 		return 0;
 	}
 	text = fs_read_file(AT_FDCWD, "/proc/self/mountinfo", TEXT_LIMIT_BYTES, NULL, err);

@@ -21,8 +21,9 @@ struct cgroup_machine {
 	size_t count;
 };
 
-/* Look at the mounts. *machine is empty where there are none. */
-int cgroup_machine_find(struct cgroup_machine *machine, struct stor_err *err);
+/* Look at the mounts. *machine is empty where there are none. `for_devices`: it may hold no more
+ * than the hierarchy with that controller, which is quick to find in its usual place. */
+int cgroup_machine_find(struct cgroup_machine *machine, bool for_devices, struct stor_err *err);
 /* The same, of a text like /proc/self/mountinfo. */
 void cgroup_machine_parse(struct cgroup_machine *machine, const char *mountinfo);
 void cgroup_machine_free(struct cgroup_machine *machine);

@@ -30,7 +30,7 @@ struct making {
 	const char *id;
 	const struct cgroup_wish *wish;
 	struct cgroup *cgroup;
-	struct record record;
+	struct record record; /* of what is above, until the places are there, too */
 	struct cgroup_machine machine;
 };
 
@@ -89,9 +89,12 @@ static int find_parent(const struct making *m, const struct cgroup_hierarchy *h,
 static int hand_on(const struct making *m, const struct cgroup_place *place, const char *path,
                    bool is_ours, struct stor_err *err)
 {
-	cleanup_close int fd = cgroup_open_dir(path);
-	struct cgroup_dir dir = { fd, path, place->controllers & m->wish->needed };
+	uint32_t all = place->controllers & place->module->handed_on;
+	cleanup_close int fd = all ? cgroup_open_dir(path) : -1;
+	struct cgroup_dir dir = { fd, path, all & m->wish->needed };
 
+	if (!all)
+		return 0;
 	if (fd < 0)
 		return err_fail(err, STOR_FAILED, errno, "open cgroup %s", path);
 	if (place->module->hand_on(&dir, is_ours, err) < 0)
@@ -99,17 +102,20 @@ static int hand_on(const struct making *m, const struct cgroup_place *place, con
 	for (uint32_t one = 1; one <= CGROUP_FREEZER; one <<= 1) {
 		struct stor_err ignored = STOR_ERR_INIT;
 
-		dir.controllers = place->controllers & ~m->wish->needed & one;
+		dir.controllers = all & ~m->wish->needed & one;
 		if (dir.controllers)
 			place->module->hand_on(&dir, is_ours, &ignored);
 	}
 	return 0;
 }
 
+/* Returns 1 if it was there. */
 static int make_dir(const char *path, struct stor_err *err)
 {
-	if (mkdir(path, 0755) == 0 || errno == EEXIST)
+	if (mkdir(path, 0755) == 0)
 		return 0;
+	if (errno == EEXIST)
+		return 1;
 	err_fail(err, errno == EROFS ? STOR_UNSUPPORTED : STOR_FAILED, errno, "make cgroup %s",
 	         path);
 	if (errno == EROFS)
@@ -126,14 +132,13 @@ static int make_path(struct making *m, struct cgroup_place *place, size_t mount_
 	size_t at = mount_length;
 
 	for (;;) {
-		bool is_ours;
+		int found = 1;
 		size_t next;
 
 		path[at] = '\0';
-		is_ours = at > mount_length && !is_there(path);
-		if (is_ours && make_dir(path, err) < 0)
-			return -1;
-		if (hand_on(m, place, path, is_ours, err) < 0)
+		if (at > mount_length)
+			found = make_dir(path, err);
+		if (found < 0 || hand_on(m, place, path, !found, err) < 0)
 			return -1;
 		if (at == strlen(place->path))
 			return 0;
@@ -150,7 +155,7 @@ static void drop_unreached(struct cgroup_place *place)
 	struct stor_err ignored = STOR_ERR_INIT;
 	cleanup_free char *text = NULL;
 
-	if (!place->is_v2)
+	if (!place->is_v2 || !(place->controllers & place->module->handed_on))
 		return;
 	text = fs_read_file(AT_FDCWD, path, 4096, NULL, &ignored);
 	if (text)
@@ -162,12 +167,13 @@ int cgroup_make_leaf(struct cgroup_place *place, enum cgroup_leaf leaf, struct s
 	cleanup_free char *path = cgroup_leaf_path(place, leaf);
 	struct cgroup_dir dir;
 
-	if (make_dir(path, err) < 0)
+	if (cgroup_has_leaves(place) && make_dir(path, err) < 0)
 		return -1;
+	close_fd(&place->leaf_fds[leaf]);
 	place->leaf_fds[leaf] = cgroup_open_dir(path);
 	if (place->leaf_fds[leaf] < 0)
 		return err_fail(err, STOR_FAILED, errno, "open cgroup %s", path);
-	if (place->is_v2)
+	if (place->is_v2 || !cgroup_has_leaves(place))
 		return 0;
 	dir = (struct cgroup_dir){ place->leaf_fds[leaf], path, place->controllers };
 	return place->module->hand_on(&dir, true, err);
@@ -204,50 +210,91 @@ static void record_missing(struct making *m, const char *path, size_t mount_leng
 	}
 }
 
-/* Adds the container's place in a hierarchy, if it has something to do there. */
-static int choose_place(struct making *m, const struct cgroup_hierarchy *h, struct stor_err *err)
+/* The place that it has in a hierarchy already, or NULL. */
+static struct cgroup_place *find_place(const struct making *m, const struct cgroup_hierarchy *h)
 {
-	uint32_t use = h->controllers & (WANTED | m->wish->needed);
-	cleanup_free char *path = NULL, *text = NULL;
+	size_t length = strlen(h->mount);
+
+	for (size_t i = 0; i < m->cgroup->count; i++) {
+		struct cgroup_place *place = &m->cgroup->places[i];
+
+		if (place->is_v2 == h->is_v2 && !strncmp(place->path, h->mount, length) &&
+		    place->path[length] == '/')
+			return place;
+	}
+	return NULL;
+}
+
+static struct cgroup_place *add_place(struct making *m, const struct cgroup_hierarchy *h,
+                                      struct stor_err *err)
+{
+	cleanup_free char *path = NULL;
 	const char *parent;
+
+	if (find_parent(m, h, &parent, err) < 0)
+		return NULL;
+	path = xasprintf("%s%s%s/stor-%s", h->mount, *parent ? "/" : "", parent, m->id);
+	record_missing(m, path, strlen(h->mount));
+	return cgroup_add_place(m->cgroup, h->is_v2, 0, path, err);
+}
+
+/* The container's place in a hierarchy, if it has something to do there. */
+static int choose_place(struct making *m, const struct cgroup_hierarchy *h, size_t *mount_lengths,
+                        struct stor_err *err)
+{
+	uint32_t wanted = m->wish->filter_only ? CGROUP_DEVICES : WANTED;
+	uint32_t use = h->controllers & (wanted | m->wish->needed);
+	struct cgroup_place *place;
 
 	if (!use)
 		return 0;
-	/* Mounted together with another controller, it must be filled for that one's sake. */
-	if (!h->is_v2)
-		use |= h->controllers & CGROUP_CPUSET;
-	if (find_parent(m, h, &parent, err) < 0)
+	/* In version 2 it costs nothing, and when it is mounted together with another controller,
+	 * it must be filled for that one's sake. */
+	use |= h->controllers & (h->is_v2 ? CGROUP_FREEZER : CGROUP_CPUSET);
+	place = find_place(m, h) ?: add_place(m, h, err);
+	if (!place)
 		return -1;
-	path = xasprintf("%s%s%s/stor-%s", h->mount, *parent ? "/" : "", parent, m->id);
-	if (!cgroup_add_place(m->cgroup, h->is_v2, use, path, err))
+	place->controllers |= use;
+	mount_lengths[place - m->cgroup->places] = strlen(h->mount);
+	return 0;
+}
+
+static int save_record(struct store *store, struct making *m, struct stor_err *err)
+{
+	cleanup_free char *path = cgroup_record_path(m->id);
+
+	for (size_t i = 0; i < m->cgroup->count; i++) {
+		const struct cgroup_place *place = &m->cgroup->places[i];
+		cleanup_free char *text = xasprintf("%s %u %s", place->is_v2 ? "v2" : "v1",
+		                                    place->controllers, place->path);
+
+		record_add(&m->record, "place", text);
+	}
+	if (m->wish->filter_only)
+		record_add(&m->record, CGROUP_KEY_FILTER_ONLY, "yes");
+	if (store_make_dir(store->state_fd, "cgroups", err) < 0 ||
+	    record_save(&m->record, store->state_fd, path, false, err) < 0)
 		return -1;
-	text = xasprintf("%s %u %s", h->is_v2 ? "v2" : "v1", use, path);
-	record_add(&m->record, "place", text);
-	record_missing(m, path, strlen(h->mount));
+	kill_point("cgroup-recorded");
 	return 0;
 }
 
 static int make(struct store *store, struct making *m, struct stor_err *err)
 {
-	cleanup_free char *path = cgroup_record_path(m->id);
 	size_t mount_lengths[CGROUP_HIERARCHIES_MAX] = { 0 };
 
-	if (cgroup_machine_find(&m->machine, err) < 0 || check_needed(m, err) < 0)
+	m->cgroup->is_filter_only = m->wish->filter_only;
+	if (cgroup_machine_find(&m->machine, m->wish->filter_only, err) < 0 ||
+	    check_needed(m, err) < 0)
 		return -1;
-	for (size_t i = 0; i < m->machine.count; i++) {
-		size_t count = m->cgroup->count;
-
-		if (choose_place(m, &m->machine.items[i], err) < 0)
+	for (size_t i = 0; i < m->machine.count; i++)
+		if (choose_place(m, &m->machine.items[i], mount_lengths, err) < 0)
 			return -1;
-		if (m->cgroup->count > count)
-			mount_lengths[count] = strlen(m->machine.items[i].mount);
-	}
-	if (store_make_dir(store->state_fd, "cgroups", err) < 0 ||
-	    record_save(&m->record, store->state_fd, path, false, err) < 0)
+	if (save_record(store, m, err) < 0)
 		return -1;
-	kill_point("cgroup-recorded");
 	for (size_t i = 0; i < m->cgroup->count; i++)
-		if (make_place(m, &m->cgroup->places[i], mount_lengths[i], err) < 0)
+		if (mount_lengths[i] &&
+		    make_place(m, &m->cgroup->places[i], mount_lengths[i], err) < 0)
 			return -1;
 	return 0;
 }
@@ -258,6 +305,36 @@ int cgroup_make(struct store *store, const char *id, const struct cgroup_wish *w
 	struct making m = { .id = id, .wish = wish, .cgroup = cgroup };
 	int result = make(store, &m, err);
 
+	record_free(&m.record);
+	cgroup_machine_free(&m.machine);
+	return result;
+}
+
+/* What its record names: directories above, and places, of which the leaves are opened. */
+static int take_over(struct store *store, struct making *m, struct stor_err *err)
+{
+	cleanup_record struct record old = RECORD_INIT;
+	cleanup_free char *path = cgroup_record_path(m->id);
+	const char *text;
+
+	if (record_load(&old, store->state_fd, path, err) < 0)
+		return -1;
+	for (size_t at = 0; (text = record_next(&old, "made", &at));)
+		record_add(&m->record, "made", text);
+	for (size_t at = 0; (text = record_next(&old, "place", &at));)
+		if (!cgroup_open_place(m->cgroup, text, err))
+			return -1;
+	return 0;
+}
+
+int cgroup_extend(struct store *store, const char *id, const struct cgroup_wish *wish,
+                  struct cgroup *cgroup, struct stor_err *err)
+{
+	struct making m = { .id = id, .wish = wish, .cgroup = cgroup };
+	int result = take_over(store, &m, err);
+
+	if (result == 0)
+		result = make(store, &m, err);
 	record_free(&m.record);
 	cgroup_machine_free(&m.machine);
 	return result;

@@ -102,6 +102,7 @@ struct cgroup_dir {
  * filled, unless said otherwise. */
 struct cgroup_module {
 	const char *version;
+	uint32_t handed_on; /* controllers that hand_on() has something to do for */
 	/* Let the children of `dir` use its controllers: once for each directory on the way to a
 	 * leaf, from the hierarchy's root on, before the next one is made. `is_ours`: it was just
 	 * made. */

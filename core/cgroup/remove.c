@@ -51,6 +51,9 @@ static int remove_dir(const struct record *record, const char *dir, struct stor_
 	int tries = 0;
 
 	while (rmdir(dir) < 0 && errno != ENOENT) {
+		/* On a read-only mount also what never was there cannot be removed. */
+		if (errno == EROFS && faccessat(AT_FDCWD, dir, F_OK, 0) < 0)
+			return 0;
 		if (errno != EBUSY)
 			return err_fail(err, STOR_FAILED, errno, "remove cgroup %s", dir);
 		if (++tries == REMOVE_TRIES)

@@ -11,6 +11,8 @@
 /* Bits of the capabilities that stor knows by name. */
 #define CAPS_ALL ((UINT64_C(1) << 41) - 1)
 #define CAPS_BIT(cap) (UINT64_C(1) << (cap))
+/* With these a container could make a device node, or mount a filesystem that has some. */
+#define CAPS_FOR_DEVICES (CAPS_BIT(CAP_MKNOD) | CAPS_BIT(CAP_SYS_ADMIN))
 
 /* What a container has unless told otherwise: Docker's set without MKNOD and AUDIT_WRITE. */
 uint64_t caps_default(void);

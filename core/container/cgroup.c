@@ -19,13 +19,10 @@
 #include "core/container/caps.h"
 #include "core/container/plan.h"
 
-/* With these a container could make a device node, or mount a filesystem that has some. */
-#define DEVICE_CAPS (CAPS_BIT(CAP_MKNOD) | CAPS_BIT(CAP_SYS_ADMIN))
-
 /* As Docker's: any node may be made, few may be opened. */
 static const struct cgroup_device usual_devices[] = {
-	{ 'c', -1, -1, CGROUP_MKNOD },
 	{ 'b', -1, -1, CGROUP_MKNOD },
+	{ 'c', -1, -1, CGROUP_MKNOD },
 	{ 'c', 1, 3, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD },    /* null */
 	{ 'c', 1, 5, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD },    /* zero */
 	{ 'c', 1, 7, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD },    /* full */
@@ -38,9 +35,14 @@ static const struct cgroup_device usual_devices[] = {
 };
 #define USUAL_COUNT (sizeof(usual_devices) / sizeof(*usual_devices))
 
-static bool needs_filter(const struct container_config *config)
+/* An empty file in STATE: it was said that containers have no filter. */
+#define SAID_UNFILTERED "unfiltered"
+
+/* Does it ask for something that only a cgroup can do? */
+static bool is_asked_for(const struct container_config *config)
 {
-	return config->cgroup.device_count || config->caps & DEVICE_CAPS;
+	return cgroup_asked_controllers(&config->cgroup) || config->cgroup.parent ||
+	       config->caps & CAPS_FOR_DEVICES;
 }
 
 static const char *reason(void *ctx, uint32_t controller)
@@ -49,8 +51,9 @@ static const char *reason(void *ctx, uint32_t controller)
 	const char *option = cgroup_asked_option(&config->cgroup, controller);
 
 	if (!option && controller == CGROUP_DEVICES)
-		return config->caps & CAPS_BIT(CAP_MKNOD) ? "--cap-add MKNOD"
-		                                          : "--cap-add SYS_ADMIN";
+		return config->caps & CAPS_BIT(CAP_MKNOD)       ? "--cap-add MKNOD"
+		       : config->caps & CAPS_BIT(CAP_SYS_ADMIN) ? "--cap-add SYS_ADMIN"
+		                                                : "the device filter";
 	return option ? option : "the container";
 }
 
@@ -216,10 +219,8 @@ static void warn_buffered(const struct container_config *config, const struct cg
 		         "count buffered ones");
 }
 
-int container_make_cgroup(struct store *store, const char *id,
-                          const struct container_config *config, const struct root *root,
-                          const struct plan_volumes *volumes, struct cgroup *cgroup,
-                          struct stor_err *err)
+static int make(struct store *store, const char *id, const struct container_config *config,
+                const struct root *root, struct cgroup *cgroup, struct stor_err *err)
 {
 	const struct cgroup_asked *asked = &config->cgroup;
 	cleanup_free struct cgroup_io *disks = xcalloc(asked->io_count, sizeof(*disks));
@@ -229,20 +230,50 @@ int container_make_cgroup(struct store *store, const char *id,
 	struct cgroup_wish wish = { .parent = asked->parent,
 		                    .limits = &limits,
 		                    .needed = cgroup_asked_controllers(asked),
+		                    .filter_only = !is_asked_for(config),
 		                    .reason = reason,
 		                    .ctx = (void *)(uintptr_t)config };
 
-	if (needs_filter(config))
+	if (wish.filter_only || config->caps & CAPS_FOR_DEVICES)
 		wish.needed |= CGROUP_DEVICES;
-	if (!wish.needed && !wish.parent)
-		return 0;
 	if (find_disks(config, root, disks, err) < 0 || list_devices(config, devices, err) < 0)
 		return -1;
 	limits.io = disks;
 	limits.io_count = asked->io_count;
 	limits.devices = devices;
 	limits.device_count = USUAL_COUNT + asked->device_count;
-	if (cgroup_make(store, id, &wish, cgroup, err) < 0 ||
+	return cgroup_make(store, id, &wish, cgroup, err);
+}
+
+/* Without the filter an ordinary container can reach no more devices, for no mount has any and no
+ * node can be made: so it may run, and it is enough to say so once. */
+static int go_without(struct store *store, const char *id, struct cgroup *cgroup,
+                      struct stor_err *err)
+{
+	struct stor_err ignored = STOR_ERR_INIT;
+
+	cgroup_close(cgroup);
+	cgroup_remove(store, id, &ignored);
+	if (mknodat(store->state_fd, SAID_UNFILTERED, S_IFREG | 0600, 0) == 0)
+		log_warn("containers run without a device filter: %s%s%s (--cgroups=disabled asks "
+		         "for none; this is said once)",
+		         err->text, *err->hint ? "; " : "", err->hint);
+	err_clear(err);
+	return 0;
+}
+
+int container_make_cgroup(struct store *store, const char *id,
+                          const struct container_config *config, const struct root *root,
+                          const struct plan_volumes *volumes, struct cgroup *cgroup,
+                          struct stor_err *err)
+{
+	if (config->cgroup.is_disabled)
+		return 0;
+	if (!is_asked_for(config))
+		return make(store, id, config, root, cgroup, err) < 0
+		               ? go_without(store, id, cgroup, err)
+		               : 0;
+	if (make(store, id, config, root, cgroup, err) < 0 ||
 	    add_servers(cgroup, root, volumes, err) < 0)
 		return -1;
 	warn_buffered(config, cgroup);
@@ -297,6 +328,8 @@ int plan_use_cgroup(struct plan *plan, const struct cgroup *cgroup, struct stor_
 	if (!cgroup->count)
 		return 0;
 	own->is_used = true;
+	/* The filter of version 1 is nothing to look at. */
+	own->is_shown = own->is_ns_private && (cgroup->places[0].is_v2 || !cgroup->is_filter_only);
 	/* Made once the process is in its cgroup, so that this is the namespace's root. */
 	plan->clone_flags &= ~(unsigned long)CLONE_NEWCGROUP;
 	for (size_t i = 0; i < cgroup->count; i++)

@@ -29,7 +29,8 @@ struct plan_cgroup_mount {
 
 struct plan_cgroup {
 	bool is_used, is_ns_private;
-	int into_fd; /* of version 2 alone: to be cloned into; -1: to be joined */
+	bool is_shown; /* mounted at /sys/fs/cgroup */
+	int into_fd;   /* of version 2 alone: to be cloned into; -1: to be joined */
 	int join_fds[CGROUP_HIERARCHIES_MAX]; /* where it writes itself to, in each */
 	size_t join_count;
 	bool mounts_v2; /* version 2 alone is at /sys/fs/cgroup itself */
@@ -45,9 +46,10 @@ struct plan_cgroup {
 	}
 
 /*
- * Make the cgroup that the configuration needs: for a limit, for a place that was asked for, and
- * for the device filter wherever the container could reach a device that is not on its /dev. A run
- * that needs none gets none: *cgroup stays empty. The servers of its volumes are moved into it.
+ * Make the container's cgroup, with the device filter and the limits of the configuration. With
+ * limits, or a place of its own, the servers of its volumes are moved into it. Where this machine
+ * can make none, and nothing that needs one was asked for, the run goes on without; that is said
+ * once in the life of a STATE. Then, and where cgroups are disabled, *cgroup stays empty.
  * container_end() removes it.
  */
 int container_make_cgroup(struct store *store, const char *id,

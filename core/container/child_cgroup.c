@@ -52,7 +52,7 @@ int child_mount_cgroup(struct child *child)
 {
 	const struct plan_cgroup *plan = &child->plan->cgroup;
 
-	if (!plan->is_used || !plan->is_ns_private)
+	if (!plan->is_shown)
 		return 0;
 	if (!plan->mounts_v2)
 		return mount_v1(child);

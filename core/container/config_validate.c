@@ -90,6 +90,13 @@ int config_validate(struct container_config *config, struct stor_err *err)
 		return -1;
 	if (caps_resolve(&config->cap_add, &config->cap_drop, &config->caps, err) < 0)
 		return -1;
+	if (config->cgroup.is_disabled && config->caps & CAPS_FOR_DEVICES) {
+		err_fail(err, STOR_USAGE, 0,
+		         "--cgroups disabled and --cap-add %s exclude each other",
+		         config->caps & CAPS_BIT(CAP_MKNOD) ? "MKNOD" : "SYS_ADMIN");
+		err_hint(err, "a container that can make device nodes needs the device filter");
+		return -1;
+	}
 	if (config->workdir && *config->workdir != '/')
 		return err_fail(err, STOR_USAGE, 0, "--workdir: \"%s\" is not an absolute path",
 		                config->workdir);

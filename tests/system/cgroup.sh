@@ -117,6 +117,55 @@ test_a_missing_controller_is_named() {
 	err_has '^stor: --pids-limit: this machine has no cgroup controller "pids"'
 	err_has '^  hint: .*mount'
 	expect 0 unshare -m sh -c "$gone && exec \"\$@\"" sh "$STOR" run --rm true
+	is_v2 || same "$(cat "$ERR")" ''
+}
+
+# without HOW OPTIONS…: a run on a machine whose cgroups are like that.
+without() {
+	local how=$1
+	shift
+	unshare -m sh -c "$how && exec \"\$@\"" sh "$STOR" run --rm "$@"
+}
+
+test_a_machine_without_cgroups_runs_containers() {
+	local none='umount -l /sys/fs/cgroup' read_only='mount -o bind,remount,ro /sys/fs/cgroup/devices'
+	! is_v2 || read_only='mount -o bind,remount,ro /sys/fs/cgroup'
+	expect 0 without "$none" --cgroups disabled true
+	same "$(cat "$ERR")" ''
+	expect 0 without "$none" echo ran
+	same "$(cat "$OUT")" ran
+	err_has '^stor: warning: containers run without a device filter: the device filter: this machine has no cgroup controller "devices"'
+	err_has 'mount -t cgroup2.*--cgroups=disabled'
+	# Said once.
+	expect 0 without "$none" echo ran
+	same "$(cat "$ERR")" ''
+	rm "$STOR_STATE/unfiltered"
+	expect 0 without "$read_only" true
+	err_has 'warning: .*make cgroup .*: Read-only file system; cgroups are mounted read-only here'
+	# What was asked for is not left out.
+	expect 125 without "$none" --device /dev/null:/dev/other true
+	err_has '^stor: --device: this machine has no cgroup controller "devices"'
+	expect 125 without "$none" --cap-add MKNOD true
+	err_has '^stor: --cap-add MKNOD: this machine has no'
+	expect 125 without "$read_only" --cap-add SYS_ADMIN true
+	same "$(our_cgroups)" 0
+}
+
+test_cgroups_can_be_disabled() {
+	"$STOR" run --rm --name bare --cgroups=disabled sleep 1000 &
+	wait_for is_up
+	same "$(find /sys/fs/cgroup -name "stor-$(id_of bare)")" ''
+	end_all
+	expect 125 run_rm --cgroups=some true
+	err_has 'enabled or disabled'
+	expect 125 run_rm --cgroups=disabled --memory 16M true
+	err_has '^stor: --cgroups disabled and --memory exclude each other'
+	expect 125 run_rm --cgroups=disabled --cap-add MKNOD true
+	err_has '^stor: --cgroups disabled and --cap-add MKNOD exclude'
+	expect 125 run_rm --cgroups=disabled --device /dev/null:/dev/other true
+	err_has '^stor: --cgroups disabled and --device exclude'
+	expect 125 run_rm --cgroups=disabled --cgroup-parent here true
+	err_has '^stor: --cgroups disabled and --cgroup-parent exclude'
 }
 
 test_systemd_owns_the_cgroups() {
@@ -149,9 +198,39 @@ test_the_container_sees_its_own_part() {
 	err_has 'Read-only file system'
 	expect 0 run_rm --pids-limit 33 --cgroup-ns host sh -c 'cat /proc/self/cgroup; ls -A /sys/fs/cgroup'
 	out_has '/stor-[0-9a-f]*/payload$'
-	# Without a limit there is no cgroup, and nothing of the host's is shown.
-	expect 0 run_rm ls -A /sys/fs/cgroup
+	# Without a limit, too, nothing of the host's is shown.
+	expect 0 run_rm sh -c 'cut -d: -f3 /proc/self/cgroup | sort -u; ls -A /sys/fs/cgroup'
+	if is_v2; then out_lacks 'stor-'; else same "$(cat "$OUT")" /; fi
+	expect 0 run_rm --cgroups=disabled ls -A /sys/fs/cgroup
 	same "$(cat "$OUT")" ''
+}
+
+# In the cgroup of a container that asked for nothing.
+test_the_device_filter_is_there_by_default() {
+	local id procs loop
+	truncate -s 1M disk
+	loop=$(losetup -f --show disk)
+	"$STOR" run --rm --name plain sleep 1000 &
+	wait_for is_up
+	id=$(id_of plain)
+	procs=$(find /sys/fs/cgroup -path "*/stor-$id*" -name cgroup.procs -size -1 | sort | tail -n 1)
+	[ "$(wc -w <"$procs")" = 1 ] || fail "the payload is not in $procs"
+	# A process of the host, where no mount is nodev.
+	expect 1 sh -c "echo \$\$ >$procs && head -c 1 /dev/null && head -c 1 /dev/zero >/dev/null && exec head -c 1 $loop"
+	err_has "$loop.*: Operation not permitted"
+	# No more than it takes: one directory, or with version 2 that and its leaf.
+	same "$(find /sys/fs/cgroup -name "stor-$id" | wc -l)" 1
+	is_v2 || same "$(sort "${procs%/*}/devices.list")" "$(printf '%s\n' 'b *:* m' 'c *:* m' 'c 136:* rwm' \
+		'c 1:3 rwm' 'c 1:5 rwm' 'c 1:7 rwm' 'c 1:8 rwm' 'c 1:9 rwm' 'c 5:0 rwm' 'c 5:1 rwm' 'c 5:2 rwm' | sort)"
+	# Readings make it a whole one, in which it stays.
+	expect 0 run_stor stats --no-stream plain
+	err_has 'its readings begin now'
+	expect 0 run_stor stats --no-stream plain
+	same "$(cat "$ERR")" ''
+	expect 1 sh -c "echo \$\$ >$procs && exec head -c 1 $loop"
+	end_all
+	same "$(find /sys/fs/cgroup -name "stor-$id")" ''
+	losetup -d "$loop"
 }
 
 test_devices_are_filtered() {
@@ -181,8 +260,8 @@ has_moved() { [ "$(counter)" != "$1" ]; }
 test_pause_stops_progress() {
 	local before used option
 	mkdir shared
-	# With a cgroup from the start, and without.
-	for option in --pids-limit=50 --read-only; do
+	# With a whole cgroup from the start, with the device filter alone, and with none.
+	for option in --pids-limit=50 --read-only --cgroups=disabled; do
 		"$STOR" run --rm --name counting $option -v "$T/shared:/shared" \
 			sh -c 'i=0; while :; do i=$((i+1)); echo $i >/shared/new; mv /shared/new /shared/count; done' &
 		wait_for has_moved ''

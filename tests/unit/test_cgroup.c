@@ -389,6 +389,16 @@ static int run_program(const struct bpf_insn *program, size_t count, uint32_t ty
 		case BPF_ALU | BPF_RSH | BPF_K:
 			r[insn->dst_reg] >>= value;
 			break;
+		case BPF_ALU | BPF_RSH | BPF_X:
+			/* Defined by 32 bits, of which the distance counts five. */
+			r[insn->dst_reg] = (uint32_t)r[insn->dst_reg] >> (value & 31);
+			break;
+		case BPF_JMP | BPF_JGT | BPF_K:
+			i += r[insn->dst_reg] > value ? (size_t)insn->off : 0;
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_K:
+			i += r[insn->dst_reg] == value ? (size_t)insn->off : 0;
+			break;
 		case BPF_JMP | BPF_JNE | BPF_K:
 			i += r[insn->dst_reg] != value ? (size_t)insn->off : 0;
 			break;
@@ -429,6 +439,37 @@ static void device_program(void **state)
 	assert_int_equal(run_program(program, n, chr, r, 8, 0), 0);
 }
 
+/* Several of one major number are asked for at once. */
+static void device_program_of_a_group(void **state)
+{
+	static const struct cgroup_device devices[] = {
+		{ 'c', 1, 3, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD },
+		{ 'c', 1, 0, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD },
+		{ 'c', 1, 31, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD },
+		{ 'c', 1, 40, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD },
+		{ 'c', 1, 8, CGROUP_READ },
+		{ 'c', 1, 9, CGROUP_READ },
+		{ 'c', 5, 9, CGROUP_READ },
+		{ 'c', 5, -1, CGROUP_WRITE },
+	};
+	struct bpf_insn program[V2_PROGRAM_LENGTH(8)];
+	size_t n = v2_device_program(devices, 8, program);
+	const uint32_t chr = BPF_DEVCG_DEV_CHAR, r = BPF_DEVCG_ACC_READ, w = BPF_DEVCG_ACC_WRITE;
+
+	(void)state;
+	assert_in_range(n, 1, V2_PROGRAM_LENGTH(8));
+	for (uint32_t minor = 0; minor < 300; minor++) {
+		bool is_all = minor == 0 || minor == 3 || minor == 31 || minor == 40;
+		bool is_read = is_all || minor == 8 || minor == 9;
+
+		assert_int_equal(run_program(program, n, chr, r | w, 1, minor), is_all);
+		assert_int_equal(run_program(program, n, chr, r, 1, minor), is_read);
+		assert_int_equal(run_program(program, n, BPF_DEVCG_DEV_BLOCK, r, 1, minor), 0);
+		assert_int_equal(run_program(program, n, chr, r, 5, minor), minor == 9);
+		assert_int_equal(run_program(program, n, chr, w, 5, minor), 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +482,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(translates_to_v2, scratch_setup, scratch_teardown),
 		cmocka_unit_test(scales_of_weights),
 		cmocka_unit_test(device_program),
+		cmocka_unit_test(device_program_of_a_group),
 	};
 
 	return cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);
