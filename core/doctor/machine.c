@@ -104,7 +104,7 @@ void doctor_cgroups(const struct doctor *doctor)
 	struct stor_err err = STOR_ERR_INIT;
 	struct cgroup_machine machine = { .count = 0 };
 
-	if (cgroup_machine_find(&machine, &err) < 0 || !machine.count) {
+	if (cgroup_machine_find(&machine, false, &err) < 0 || !machine.count) {
 		doctor_say(doctor, "cgroups", "hierarchies", DOCTOR_LIMITED,
 		           "mount -t cgroup2 cgroup2 /sys/fs/cgroup", "none is mounted: no limits");
 		return;
