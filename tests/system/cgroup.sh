@@ -153,7 +153,7 @@ test_a_machine_without_cgroups_runs_containers() {
 
 test_cgroups_can_be_disabled() {
 	"$STOR" run --rm --name bare --cgroups=disabled sleep 1000 &
-	wait_for is_up
+	wait_for is_running
 	same "$(find /sys/fs/cgroup -name "stor-$(id_of bare)")" ''
 	end_all
 	expect 125 run_rm --cgroups=some true
@@ -211,7 +211,7 @@ test_the_device_filter_is_there_by_default() {
 	truncate -s 1M disk
 	loop=$(losetup -f --show disk)
 	"$STOR" run --rm --name plain sleep 1000 &
-	wait_for is_up
+	wait_for is_running
 	id=$(id_of plain)
 	procs=$(find /sys/fs/cgroup -path "*/stor-$id*" -name cgroup.procs -size -1 | sort | tail -n 1)
 	[ "$(wc -w <"$procs")" = 1 ] || fail "the payload is not in $procs"
