@@ -6,6 +6,7 @@
 
 #include <stor/util.h>
 
+#include "core/cgroup/cgroup.h"
 #include "core/cmd_listing.h"
 #include "core/cmd_options.h"
 #include "core/cmd_store.h"
@@ -113,7 +114,7 @@ static void container_json(struct json *json, const char *id, const struct recor
 {
 	const char *code = record_get(record, "exit-code"), *value;
 	const char *status = record_get(record, "status");
-	bool is_running = status && !strcmp(status, "running");
+	bool is_running = status && (!strcmp(status, "running") || !strcmp(status, "paused"));
 	uint64_t number;
 
 	json_open_object(json, NULL);
@@ -125,7 +126,7 @@ static void container_json(struct json *json, const char *id, const struct recor
 	json_string(json, "clone", record_get(record, "volume.clone"));
 	json_string(json, "status", status);
 	/* null: still running, or not known after a kill -9. */
-	if (code && str_to_u64(code, &number) == 0)
+	if (code && status && !strcmp(status, "exited") && str_to_u64(code, &number) == 0)
 		json_u64(json, "exit_code", number);
 	else
 		json_string(json, "exit_code", NULL);
@@ -159,6 +160,8 @@ static void list_one(struct store *store, const char *id, const struct options *
 		return;
 	if (result < 0)
 		record_set(&record, "status", "damaged");
+	else if (!strcmp(record_get(&record, "status"), "running") && cgroup_is_paused(store, id))
+		record_set(&record, "status", "paused");
 	if (!opts->is_all && !strv_has(live, id))
 		return;
 	if (opts->is_quiet)

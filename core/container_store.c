@@ -19,7 +19,10 @@
 #include <stor/util.h>
 
 #include "core/base/fs.h"
+#include "core/base/log.h"
+#include "core/base/proc.h"
 #include "core/cgroup/cgroup.h"
+#include "core/container_log.h"
 #include "core/container_spare.h"
 #include "core/volume.h"
 
@@ -55,6 +58,16 @@ int container_note(struct store *store, const char *id, struct record *record,
 	return 0;
 }
 
+int container_open_record(struct store *store, const char *id, struct stor_err *err)
+{
+	char path[CONTAINER_PATH_MAX];
+	int fd;
+
+	container_path(id, "/record", path);
+	fd = openat(store->fd, path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? err_fail(err, STOR_FAILED, errno, "container %s: open its record", id) : fd;
+}
+
 int container_load(struct store *store, const char *id, struct record *record, struct stor_err *err)
 {
 	char path[CONTAINER_PATH_MAX];
@@ -78,6 +91,27 @@ bool container_has_died(const struct record *record, enum store_life life)
 {
 	return life == STORE_DIED ||
 	       (life == STORE_NOT_RUN && !strcmp(record_get(record, "status"), "running"));
+}
+
+bool container_outlives(const struct record *record)
+{
+	const char *detached = record_get(record, "detached"),
+		   *status = record_get(record, "status");
+	pid_t pid = (pid_t)record_get_u64(record, "pid", 0);
+
+	return detached && status && !strcmp(status, "running") && pid &&
+	       proc_is_alive(pid, record_get_u64(record, "start-time", 0));
+}
+
+void container_remove_io(struct store *store, const char *id)
+{
+	static const char *const which[] = { "in", "out", "err" };
+	char path[CONTAINER_PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(which) / sizeof(*which); i++) {
+		snprintf(path, sizeof(path), "io/%s.%s", id, which[i]);
+		unlinkat(store->state_fd, path, 0);
+	}
 }
 
 /* The name under which the container is linked in names/; NULL: it goes by its id. */
@@ -128,6 +162,10 @@ static int destroy(struct store *store, const char *id, const struct record *rec
 	if (name && store_drop_name(store, name, id, own, err) < 0)
 		return -1;
 	kill_point("container-remove-name");
+	if (record_get(record, "detached")) {
+		container_remove_io(store, id);
+		container_log_remove(store, id);
+	}
 	if (own && keep_folder(store, id))
 		return 0;
 	if (root_destroy(store, id, record, err) < 0)
@@ -212,18 +250,44 @@ int container_begin(struct store *store, const char *name, struct record *record
 	return 0;
 }
 
+static void set_ended(struct record *record, const char *exit_code)
+{
+	record_set(record, "status", "exited");
+	record_set(record, "exit-code", exit_code);
+	record_set_u64(record, "finished", (uint64_t)time(NULL));
+}
+
+/* Whoever waits for a container that goes away reads this from the record that it holds open. */
+static void tell_waiters(struct store *store, const char *id, struct record *record,
+                         const char *exit_code)
+{
+	cleanup_record struct record changes = RECORD_INIT;
+	struct stor_err ignored = STOR_ERR_INIT;
+
+	set_ended(&changes, exit_code);
+	if (container_note(store, id, record, &changes, &ignored) < 0)
+		log_debug("%s", ignored.text);
+}
+
 int container_end(struct store *store, const char *id, struct record *record, int exit_code,
                   bool remove, struct stor_err *err)
 {
+	bool is_detached = record_get(record, "detached") != NULL;
+	char code[12];
+
+	snprintf(code, sizeof(code), "%d", exit_code);
 	if (cgroup_remove(store, id, err) < 0)
 		return -1;
+	if (is_detached)
+		container_remove_io(store, id);
+	if (is_detached && remove)
+		tell_waiters(store, id, record, code);
 	if (remove) {
 		/* The marker stays when something is left, for a sweep to find it. */
 		if (destroy(store, id, record, true, err) < 0)
 			return -1;
 	} else {
-		record_set(record, "status", "exited");
-		record_set_u64(record, "exit-code", (uint64_t)exit_code);
+		set_ended(record, code);
 		if (container_save(store, id, record, err) < 0)
 			return -1;
 	}
@@ -241,6 +305,24 @@ static int lock_container(struct store *store, const char *id, struct stor_err *
 	return fd < 0 ? err_context(err, "container %s", id) : fd;
 }
 
+/* Ends a container whose own stor cannot: --rm takes it away. */
+static int end_dead(struct store *store, const char *id, struct record *record,
+                    const char *exit_code, struct stor_err *err)
+{
+	if (cgroup_remove(store, id, err) < 0)
+		return -1;
+	container_remove_io(store, id);
+	if (container_is_rm(record)) {
+		if (record_get(record, "detached"))
+			tell_waiters(store, id, record, exit_code);
+		return destroy(store, id, record, false, err);
+	}
+	if (!strcmp(record_get(record, "status"), "exited"))
+		return 0;
+	set_ended(record, exit_code);
+	return container_save(store, id, record, err);
+}
+
 int container_reap(struct store *store, const char *id, struct stor_err *err)
 {
 	cleanup_close int lock_fd = lock_container(store, id, err);
@@ -251,40 +333,80 @@ int container_reap(struct store *store, const char *id, struct stor_err *err)
 		return -1;
 	if (store_is_live(store, id, NULL))
 		return 0;
-	if (cgroup_remove(store, id, err) < 0)
-		return -1;
 	/* Read only now: the process may have ended in order since somebody saw it alive. */
 	if (container_load(store, id, &record, &unread) < 0) {
 		if (unread.status != STOR_NOT_FOUND) {
 			*err = unread;
 			return -1;
 		}
-		return remove_folder(store, id, err);
+		return cgroup_remove(store, id, err) < 0 ? -1 : remove_folder(store, id, err);
 	}
-	if (container_is_rm(&record))
-		return destroy(store, id, &record, false, err);
-	if (!strcmp(record_get(&record, "status"), "exited"))
+	if (container_outlives(&record))
 		return 0;
-	record_set(&record, "status", "exited");
-	record_set(&record, "exit-code", "unknown");
-	return container_save(store, id, &record, err);
+	return end_dead(store, id, &record, "unknown", err);
+}
+
+int container_end_adopted(struct store *store, const char *id, const char *exit_code,
+                          struct stor_err *err)
+{
+	cleanup_close int lock_fd = lock_container(store, id, err);
+	cleanup_record struct record record = RECORD_INIT;
+
+	if (lock_fd < 0 || container_load(store, id, &record, err) < 0 ||
+	    end_dead(store, id, &record, exit_code, err) < 0)
+		return -1;
+	store_unmark_live(store, id);
+	return 0;
+}
+
+/* The same for one that does not run, and cannot begin to meanwhile. */
+static int lock_ended(struct store *store, const char *id, struct stor_err *err)
+{
+	cleanup_close int lock_fd = lock_container(store, id, err);
+	pid_t pid;
+
+	if (lock_fd < 0 || !store_is_live(store, id, &pid))
+		return steal_fd(&lock_fd);
+	err_fail(err, STOR_BUSY, 0, "container %s is running (stor process %ld)", id, (long)pid);
+	err_hint(err, "stor stop ends it; of one in the foreground, its stor process passes "
+	              "signals on");
+	return -1;
+}
+
+int container_claim(struct store *store, const char *id, struct record *record,
+                    struct stor_err *err)
+{
+	cleanup_close int lock_fd = lock_ended(store, id, err);
+
+	if (lock_fd < 0 || container_load(store, id, record, err) < 0)
+		return -1;
+	if (!record_get(record, "detached") || record_get(record, "stopped")) {
+		record_set(record, "detached", "yes");
+		record_remove(record, "stopped");
+		if (container_save(store, id, record, err) < 0)
+			return -1;
+	}
+	return store_mark_live(store, id, err);
+}
+
+void container_unclaim(struct store *store, const char *id, const struct record *before)
+{
+	struct stor_err ignored = STOR_ERR_INIT;
+
+	container_remove_io(store, id);
+	if (cgroup_remove(store, id, &ignored) < 0 ||
+	    container_save(store, id, before, &ignored) < 0)
+		log_debug("%s", ignored.text);
+	store_unmark_live(store, id);
 }
 
 int container_remove(struct store *store, const char *id, struct stor_err *err)
 {
-	cleanup_close int lock_fd = lock_container(store, id, err);
+	cleanup_close int lock_fd = lock_ended(store, id, err);
 	cleanup_record struct record record = RECORD_INIT;
-	pid_t pid;
 
-	if (lock_fd < 0)
-		return -1;
-	if (store_is_live(store, id, &pid)) {
-		err_fail(err, STOR_BUSY, 0, "container %s is running (stor process %ld)", id,
-		         (long)pid);
-		err_hint(err, "end it first: its stor process passes signals on");
-		return -1;
-	}
-	if (container_load(store, id, &record, err) < 0 || cgroup_remove(store, id, err) < 0)
+	if (lock_fd < 0 || container_load(store, id, &record, err) < 0 ||
+	    cgroup_remove(store, id, err) < 0)
 		return -1;
 	return destroy(store, id, &record, false, err);
 }

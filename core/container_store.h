@@ -6,7 +6,9 @@
  * Keys of a container's record: id, name, created (seconds since the epoch), status (created,
  * running, exited), exit-code ("unknown" after a kill -9), rm (yes|no), image, backend, command
  * (several), pid and start-time (of the container's first process, while running), label (several,
- * KEY=VALUE), and what root_prepare() adds ("volume.…", "param.…").
+ * KEY=VALUE), and what root_prepare() adds ("volume.…", "param.…"). Also started and finished
+ * (seconds), detached (yes: a monitor stays with it), stopped (yes: somebody has stopped it), and
+ * for starting it again option ("OPTION=VALUE", several), env (several), user, workdir.
  */
 #ifndef CORE_CONTAINER_STORE_H
 #define CORE_CONTAINER_STORE_H
@@ -22,6 +24,17 @@
  */
 int container_begin(struct store *store, const char *name, struct record *record, char **id,
                     struct stor_err *err);
+
+/* Say that this process runs container `id`, which nobody runs, and read its record; for a start
+ * with a monitor, which the record then says. STOR_BUSY: it runs. */
+int container_claim(struct store *store, const char *id, struct record *record,
+                    struct stor_err *err);
+
+/* Open the record, to append to it. -1 with err filled. */
+int container_open_record(struct store *store, const char *id, struct stor_err *err);
+
+/* Nothing came of it: the record is `before` again, and nobody runs it. */
+void container_unclaim(struct store *store, const char *id, const struct record *before);
 
 /* Write the record again, atomically. */
 int container_save(struct store *store, const char *id, const struct record *record,
@@ -59,11 +72,23 @@ int container_load_current(struct store *store, const char *id, struct record *r
  * status=created and nobody who runs it. */
 bool container_has_died(const struct record *record, enum store_life life);
 
+/* Does its first process live, though its monitor may be dead? */
+bool container_outlives(const struct record *record);
+
+/* Remove the pipes of a detached container (core/container/output.h). */
+void container_remove_io(struct store *store, const char *id);
+
 /* Was it started with --rm? */
 bool container_is_rm(const struct record *record);
 
 /* The stor process that ran the container is dead: note that it ended, with an unknown exit code,
- * or with --rm (or without a whole record) remove it. Others may do the same at the same time. */
+ * or with --rm (or without a whole record) remove it. Others may do the same at the same time.
+ * Nothing is done to one that outlives its monitor. */
 int container_reap(struct store *store, const char *id, struct stor_err *err);
+
+/* The same for one that outlived its monitor, by the process that runs it now and has seen its end.
+ * exit_code: NULL: unknown. */
+int container_end_adopted(struct store *store, const char *id, const char *exit_code,
+                          struct stor_err *err);
 
 #endif

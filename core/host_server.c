@@ -72,28 +72,6 @@ static int receive_fd(int socket_fd)
 	return fd;
 }
 
-static int compare_ints(const void *a, const void *b)
-{
-	const int *left = a, *right = b;
-
-	return (*left > *right) - (*left < *right);
-}
-
-/* Closes every descriptor that is not in the sorted list. */
-static int close_others(const int *kept, size_t count)
-{
-	unsigned from = 3;
-
-	for (size_t i = 0; i < count; i++) {
-		unsigned fd = (unsigned)kept[i];
-
-		if (fd > from && syscall(SYS_close_range, from, fd - 1, 0) < 0)
-			return -1;
-		from = fd + 1;
-	}
-	return syscall(SYS_close_range, from, ~0u, 0) < 0 ? -1 : 0;
-}
-
 static void reset_signals(void)
 {
 	struct sigaction standard = { .sa_handler = SIG_DFL };
@@ -107,8 +85,8 @@ static void reset_signals(void)
 }
 
 /* In the new process: everything that struct stor_server_req promises. */
-static int become_server(const struct stor_server_req *req, const int *kept, size_t count,
-                         int control_fd, int peer_fd)
+static int become_server(const struct stor_server_req *req, int *kept, size_t count, int control_fd,
+                         int peer_fd)
 {
 	bool keeps_peer = STOR_HAS(req, flags) && req->flags & STOR_SERVER_KEEPS_PEER;
 	int null_fd, self_fd, result;
@@ -119,7 +97,7 @@ static int become_server(const struct stor_server_req *req, const int *kept, siz
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null_fd < 0 || dup2(keeps_peer ? peer_fd : null_fd, STOR_SERVER_PEER_FD) < 0 ||
 	    dup2(null_fd, STDOUT_FILENO) < 0 || dup2(null_fd, STDERR_FILENO) < 0 ||
-	    close_others(kept, count) < 0)
+	    proc_close_others(kept, count) < 0)
 		return -1;
 	host_set_title(req->name);
 	self_fd = sys_pidfd_open(getpid());
@@ -131,8 +109,8 @@ static int become_server(const struct stor_server_req *req, const int *kept, siz
 }
 
 /* The process between: makes the server and leaves. Does not return. */
-static void run_between(const struct stor_server_req *req, const int *kept, size_t count,
-                        int control_fd, int peer_fd)
+static void run_between(const struct stor_server_req *req, int *kept, size_t count, int control_fd,
+                        int peer_fd)
 {
 	pid_t pid = fork();
 
@@ -143,7 +121,7 @@ static void run_between(const struct stor_server_req *req, const int *kept, size
 	_exit(req->main(req->arg, control_fd));
 }
 
-/* keep_fds and the control socket, sorted. Returns how many, or -1. */
+/* keep_fds and the control socket. Returns how many, or -1. */
 static int list_kept(const struct stor_server_req *req, int control_fd, int *kept,
                      struct stor_err *err)
 {
@@ -159,7 +137,6 @@ static int list_kept(const struct stor_server_req *req, int control_fd, int *kep
 		kept[count++] = *fd;
 	}
 	kept[count++] = control_fd;
-	qsort(kept, (size_t)count, sizeof(*kept), compare_ints);
 	return count;
 }
 

@@ -10,8 +10,10 @@
 
 #include "core/base/log.h"
 #include "core/cmd.h"
+#include "core/cmd_adopt.h"
 #include "core/cmd_backend.h"
 #include "core/cmd_image.h"
+#include "core/cmd_life.h"
 #include "core/cmd_run.h"
 #include "core/cmd_store.h"
 #include "core/cmd_volume.h"
@@ -25,16 +27,24 @@ struct command {
 
 static const struct command commands[] = {
 	{ "backend", "List, describe and check storage backends", cmd_backend, 0 },
-	{ "doctor", "Tell what this machine supports, and what to do about the rest", cmd_doctor, 0 },
+	{ "create", "Make a container that is started later", cmd_create, 125 },
+	{ "doctor", "Tell what this machine supports, and what to do about the rest", cmd_doctor,
+	  0 },
 	{ "gc", "Remove what killed stor processes left behind", cmd_gc, 0 },
 	{ "image", "Import, list, describe, export and remove images", cmd_image, 0 },
+	{ "kill", "Send a signal to containers", cmd_kill, 0 },
+	{ "logs", "Show what a container wrote", cmd_logs, 0 },
 	{ "pause", "Stop the processes of containers", cmd_pause, 0 },
 	{ "ps", "List the containers", cmd_ps, 0 },
+	{ "restart", "Stop containers and start them again", cmd_restart, 0 },
 	{ "resume", "Let paused containers go on", cmd_resume, 0 },
-	{ "rm", "Remove containers that do not run", cmd_rm, 0 },
+	{ "rm", "Remove containers", cmd_rm, 0 },
 	{ "run", "Run a command in a new container", cmd_run, 125 },
+	{ "start", "Start containers that do not run", cmd_start, 0 },
 	{ "stats", "Show what containers use", cmd_stats, 0 },
+	{ "stop", "Stop containers", cmd_stop, 0 },
 	{ "volume", "Make, list, copy, resize, check, mount and remove volumes", cmd_volume, 0 },
+	{ "wait", "Wait until containers have ended", cmd_wait, 0 },
 	{ NULL, NULL, NULL, 0 },
 };
 
@@ -197,6 +207,7 @@ int main(int argc, char **argv)
 	struct store store = STORE_INIT;
 	int failure_status = 0, status, at;
 
+	store.adopt = adopt_containers;
 	if (open_standard_fds(&err) < 0 || paths_from_environment(&store, &err) < 0)
 		at = -1;
 	else

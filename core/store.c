@@ -190,6 +190,8 @@ int store_open(struct store *store, struct stor_err *err)
 		return -1;
 	}
 	host_set_store(store->fd);
+	if (store->adopt)
+		store->adopt(store, NULL);
 	return 0;
 }
 

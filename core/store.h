@@ -41,6 +41,10 @@ struct store {
 	/* This process had to make STATE: the first one since the boot. The next store_sweep() then
 	 * looks at every container. */
 	bool is_state_new;
+	/* Gives detached containers whose monitor is dead a new one: container `id`, or every one
+	 * (NULL) that is easily found. Set by main, called by store_open(); NULL: nothing is done.
+	 */
+	void (*adopt)(struct store *store, const char *id);
 	/* Of this process, for the names that it gives; kept by store_self(). */
 	pid_t self_pid;
 	uint64_t self_start;

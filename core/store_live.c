@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +53,7 @@ bool store_mark_is_alive(struct store *store, const struct store_mark *mark, boo
 		return true;
 	if (exact)
 		return proc_is_alive(mark->pid, mark->start_time);
-	return mark->pid > 0 && (kill(mark->pid, 0) == 0 || errno != ESRCH);
+	return mark->pid > 0 && !proc_has_ended(mark->pid);
 }
 
 static void live_path(struct store *store, const char *id, char *buf, size_t size)

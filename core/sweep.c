@@ -53,6 +53,15 @@ static void sweep_container(struct sweep *sweep, const char *id, const char *why
 		keep_failure(sweep, &failure);
 }
 
+/* Its monitor alone is dead: somebody else's work (core/cmd_adopt.h). */
+static bool outlives(struct store *store, const char *id)
+{
+	cleanup_record struct record record = RECORD_INIT;
+	struct stor_err ignored = STOR_ERR_INIT;
+
+	return container_load(store, id, &record, &ignored) == 0 && container_outlives(&record);
+}
+
 static void sweep_live(struct sweep *sweep)
 {
 	cleanup_strv struct strv names = STRV_INIT;
@@ -66,7 +75,7 @@ static void sweep_live(struct sweep *sweep)
 	for (size_t i = 0; i < names.count; i++) {
 		cleanup_free char *path = NULL;
 
-		if (!store_mark_parse(names.items[i], &mark))
+		if (!store_mark_parse(names.items[i], &mark) || outlives(store, mark.rest))
 			continue;
 		sweep->has_failed = false;
 		sweep_container(sweep, mark.rest, "its stor process is dead");
@@ -141,7 +150,8 @@ static void sweep_containers(struct sweep *sweep)
 				sweep_container(sweep, ids.items[i], "it has no record");
 			else
 				keep_failure(sweep, &failure);
-		} else if (container_has_died(&record, STORE_NOT_RUN)) {
+		} else if (container_has_died(&record, STORE_NOT_RUN) &&
+		           !container_outlives(&record)) {
 			sweep_container(sweep, ids.items[i], "nobody runs it");
 		}
 	}
@@ -160,7 +170,8 @@ static void sweep_cgroups(struct sweep *sweep)
 	}
 	for (size_t i = 0; i < ids.count; i++) {
 		err_clear(&failure);
-		if (!store_is_id(ids.items[i]) || strv_has(&live, ids.items[i]))
+		if (!store_is_id(ids.items[i]) || strv_has(&live, ids.items[i]) ||
+		    outlives(sweep->store, ids.items[i]))
 			continue;
 		report(sweep, "cgroup", ids.items[i], "nobody runs its container");
 		if (!sweep->opts->dry_run &&

@@ -215,6 +215,10 @@ struct root {
 int root_prepare(struct store *store, const char *id, const struct root_opts *opts,
                  struct root *root, struct record *record, struct stor_err *err);
 
+/* The same for a container that exists and does not run: by its record, but for opts->root. */
+int root_open(struct store *store, const char *id, const struct root_opts *opts, struct root *root,
+              struct record *record, struct stor_err *err);
+
 /* Release it; with `destroy` also remove the ephemeral volume. */
 int root_release(struct root *root, bool destroy, struct stor_err *err);
 

@@ -29,6 +29,11 @@ _stor_names() {
 	"$@" 2>/dev/null </dev/null | awk 'NR > 1 { print $1 }'
 }
 
+# Ids and names of the containers that run, or with --all of every one.
+_stor_containers() {
+	"$stor" ps "$@" 2>/dev/null </dev/null | awk 'NR > 1 { print $1; print $2 }'
+}
+
 # Candidates for the value of an option; nothing known: file names.
 _stor_value() {
 	case $1 in
@@ -49,8 +54,10 @@ _stor_operand() {
 	"image inspect" | "image export" | "image rm") _stor_names "$stor" image ls ;;
 	"volume "*) _stor_names "$stor" volume ls ;;
 	"backend info" | "backend check") _stor_names "$stor" backend ls ;;
-	rm | pause | resume | stats | inspect | start | kill | stop | logs | attach | exec | wait)
-		"$stor" ps --all 2>/dev/null </dev/null | awk 'NR > 1 { print $1; print $2 }' ;;
+	rm | start | wait | logs | restart)
+		_stor_containers --all ;;
+	pause | resume | stats | kill | stop)
+		_stor_containers ;;
 	*) return 1 ;;
 	esac
 }

@@ -42,21 +42,45 @@ int opts_fail_value(const char *option, const char *value, const char *wanted, s
 	return err_fail(err, STOR_USAGE, 0, "%s: \"%s\" is not %s", option, value, wanted);
 }
 
+static const struct opt *table_long(const struct opt *table, const char *name, size_t length)
+{
+	for (const struct opt *o = table; o && o->long_name; o++)
+		if (strlen(o->long_name) == length && !strncmp(o->long_name, name, length))
+			return o;
+	return NULL;
+}
+
 static const struct opt *find_long(const struct opt_command *command, const char *name,
                                    size_t length)
 {
-	for (const struct opt *o = command->options; o && o->long_name; o++)
-		if (strlen(o->long_name) == length && !strncmp(o->long_name, name, length))
+	const struct opt *found = table_long(command->options, name, length);
+
+	return found ? found : table_long(command->more, name, length);
+}
+
+static const struct opt *table_short(const struct opt *table, char name)
+{
+	for (const struct opt *o = table; o && o->long_name; o++)
+		if (o->short_name == name)
 			return o;
 	return NULL;
 }
 
 static const struct opt *find_short(const struct opt_command *command, char name)
 {
-	for (const struct opt *o = command->options; o && o->long_name; o++)
-		if (o->short_name == name)
-			return o;
-	return NULL;
+	const struct opt *found = table_short(command->options, name);
+
+	return found ? found : table_short(command->more, name);
+}
+
+static int take_value(const struct opt_command *command, void *target, const struct opt *option,
+                      const char *value, struct stor_err *err)
+{
+	if (option->set(target, value, err) < 0)
+		return -1;
+	if (command->note)
+		command->note(target, option, value);
+	return 0;
 }
 
 /* Refuses an option of a later version: by its long name, or by its short one. false: it is none.
@@ -75,6 +99,19 @@ static bool refuse_later(const struct opt_command *command, const char *long_nam
 	return false;
 }
 
+static void find_nearest(const struct opt *table, const char *asked, unsigned *best,
+                         const char **nearest)
+{
+	for (const struct opt *o = table; o && o->long_name; o++) {
+		unsigned distance = opts_distance(asked, o->long_name);
+
+		if (distance < *best) {
+			*best = distance;
+			*nearest = o->long_name;
+		}
+	}
+}
+
 static int unknown_long(const struct opt_command *command, const char *name, size_t length,
                         struct stor_err *err)
 {
@@ -84,14 +121,8 @@ static int unknown_long(const struct opt_command *command, const char *name, siz
 
 	if (refuse_later(command, asked, 0, err))
 		return -1;
-	for (const struct opt *o = command->options; o && o->long_name; o++) {
-		unsigned distance = opts_distance(asked, o->long_name);
-
-		if (distance < best) {
-			best = distance;
-			nearest = o->long_name;
-		}
-	}
+	find_nearest(command->more, asked, &best, &nearest);
+	find_nearest(command->options, asked, &best, &nearest);
 	err_fail(err, STOR_USAGE, 0, "%s: unknown option --%s", command->name, asked);
 	if (nearest)
 		err_hint(err, "did you mean --%s?", nearest);
@@ -121,7 +152,7 @@ static int parse_long(const struct opt_command *command, void *target, char **wo
 	if (!value)
 		return err_fail(err, STOR_USAGE, 0, "%s: --%s needs a value (%s)", command->name,
 		                o->long_name, o->value_name);
-	return o->set(target, value, err) < 0 ? -1 : used;
+	return take_value(command, target, o, value, err) < 0 ? -1 : used;
 }
 
 /* One "-…" word of short options. Returns how many words it took, or -1. */
@@ -140,14 +171,14 @@ static int parse_short(const struct opt_command *command, void *target, char **w
 			return -1;
 		}
 		if (!o->value_name) {
-			if (o->set(target, "yes", err) < 0)
+			if (take_value(command, target, o, "yes", err) < 0)
 				return -1;
 			continue;
 		}
 		if (!value)
 			return err_fail(err, STOR_USAGE, 0, "%s: -%c needs a value (%s)",
 			                command->name, *c, o->value_name);
-		if (o->set(target, value, err) < 0)
+		if (take_value(command, target, o, value, err) < 0)
 			return -1;
 		return c[1] ? 1 : 2;
 	}
@@ -204,13 +235,9 @@ int opts_parse(const struct opt_command *command, void *target, int argc, char *
 	return check_operands(command, *count, *operands, err);
 }
 
-void opts_print_help(const struct opt_command *command)
+static void print_options(const struct opt *table)
 {
-	printf("Usage: stor %s %s\n\n%s.\n", command->name, command->synopsis, command->summary);
-	if (command->details)
-		printf("\n%s\n", command->details);
-	printf("\nOptions:\n");
-	for (const struct opt *o = command->options; o && o->long_name; o++) {
+	for (const struct opt *o = table; o && o->long_name; o++) {
 		char left[64];
 		char dash[5] = "    ";
 
@@ -223,5 +250,15 @@ void opts_print_help(const struct opt_command *command)
 		else
 			printf("  %-30s  %s\n", left, o->help);
 	}
+}
+
+void opts_print_help(const struct opt_command *command)
+{
+	printf("Usage: stor %s %s\n\n%s.\n", command->name, command->synopsis, command->summary);
+	if (command->details)
+		printf("\n%s\n", command->details);
+	printf("\nOptions:\n");
+	print_options(command->more);
+	print_options(command->options);
 	printf("  %-30s  %s\n", "    --help", "Show this text");
 }

@@ -39,6 +39,10 @@ struct opt_command {
 	/* Operands end the options: "stor run IMAGE -x" gives -x to the payload. */
 	bool stops_at_operand;
 	const struct opt_later *later; /* NULL: none */
+	/* More options, listed before the others; NULL: none. */
+	const struct opt *more;
+	/* Told of each option once its value is taken; NULL: nobody is. */
+	void (*note)(void *target, const struct opt *option, const char *value);
 };
 
 /*

@@ -5,15 +5,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <stor/util.h>
 
 #include "core/base/str.h"
+#include "core/base/sys.h"
 
 /* Reads /proc/PID/stat: its state letter and start time. 0, or -1: no such process. */
 static int read_stat(pid_t pid, char *state, uint64_t *start_time)
@@ -60,6 +64,16 @@ bool proc_is_alive(pid_t pid, uint64_t start_time)
 	return state != 'Z' && state != 'X' && (!start_time || found == start_time);
 }
 
+bool proc_has_ended(pid_t pid)
+{
+	cleanup_close int fd = sys_pidfd_open(pid);
+	struct pollfd ended = { .fd = fd, .events = POLLIN };
+
+	if (fd < 0)
+		return errno == ESRCH;
+	return poll(&ended, 1, 0) > 0;
+}
+
 pid_t proc_pidfd_pid(int pidfd)
 {
 	char path[64], line[64];
@@ -73,6 +87,29 @@ pid_t proc_pidfd_pid(int pidfd)
 	if (info)
 		fclose(info);
 	return (pid_t)pid;
+}
+
+static int compare_ints(const void *a, const void *b)
+{
+	const int *left = a, *right = b;
+
+	return (*left > *right) - (*left < *right);
+}
+
+int proc_close_others(int *kept, size_t count)
+{
+	unsigned from = 3;
+
+	qsort(kept, count, sizeof(*kept), compare_ints);
+	for (size_t i = 0; i < count; i++) {
+		unsigned fd = (unsigned)kept[i];
+
+		if (fd > from && syscall(SYS_close_range, from, fd - 1, 0) < 0)
+			return -1;
+		if (fd >= from)
+			from = fd + 1;
+	}
+	return syscall(SYS_close_range, from, ~0u, 0) < 0 ? -1 : 0;
 }
 
 int proc_wait(pid_t pid)

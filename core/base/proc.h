@@ -16,6 +16,9 @@ uint64_t proc_start_time(pid_t pid);
 /* Is this very process still there (not a zombie)? start_time 0: any process with that pid. */
 bool proc_is_alive(pid_t pid, uint64_t start_time);
 
+/* Is there no process with this pid, or only what is left of one? Quicker than proc_is_alive(). */
+bool proc_has_ended(pid_t pid);
+
 /* The process that a pidfd is of; -1: it has ended. */
 pid_t proc_pidfd_pid(int pidfd);
 
@@ -26,6 +29,10 @@ pid_t proc_pidfd_pid(int pidfd);
  * installed.
  */
 int proc_run(const char *const *argv, stor_emit_fn emit, void *ctx, struct stor_err *err);
+
+/* Close every descriptor above standard error that is not in the list, which is sorted for it.
+ * 0, or -1 with errno. */
+int proc_close_others(int *kept, size_t count);
 
 /* waitpid() for one process, repeated when interrupted. Returns the wait status, or -1. */
 int proc_wait(pid_t pid);

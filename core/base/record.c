@@ -52,6 +52,23 @@ void record_set_u64(struct record *record, const char *key, uint64_t value)
 	record_set(record, key, text);
 }
 
+void record_copy(struct record *record, const struct record *from)
+{
+	for (size_t i = 0; i < from->keys.count; i++)
+		record_add(record, from->keys.items[i], from->values.items[i]);
+}
+
+void record_remove(struct record *record, const char *key)
+{
+	struct record kept = RECORD_INIT;
+
+	for (size_t i = 0; i < record->keys.count; i++)
+		if (strcmp(record->keys.items[i], key) != 0)
+			record_add(&kept, record->keys.items[i], record->values.items[i]);
+	record_free(record);
+	*record = kept;
+}
+
 const char *record_next(const struct record *record, const char *key, size_t *at)
 {
 	while (*at < record->keys.count) {

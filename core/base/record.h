@@ -32,6 +32,10 @@ void record_add_u64(struct record *record, const char *key, uint64_t value);
 /* Replace the first value of a key, or add it. */
 void record_set(struct record *record, const char *key, const char *value);
 void record_set_u64(struct record *record, const char *key, uint64_t value);
+/* Add all lines of another record. */
+void record_copy(struct record *record, const struct record *from);
+/* Take every value of a key away. */
+void record_remove(struct record *record, const char *key);
 
 /* First value of a key, or NULL. Borrowed from the record. */
 const char *record_get(const struct record *record, const char *key);

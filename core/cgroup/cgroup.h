@@ -80,6 +80,8 @@ int cgroup_adopt(struct cgroup *cgroup, pid_t pid, struct stor_err *err);
 int cgroup_freeze(struct cgroup *cgroup, bool on, struct stor_err *err);
 /* Is it stopped? */
 bool cgroup_is_frozen(const struct cgroup *cgroup);
+/* The same of container `id`, whether it has a cgroup or not; no module is loaded. */
+bool cgroup_is_paused(struct store *store, const char *id);
 /* Kill all that is in a leaf, frozen or not. STOR_BUSY: something does not die. */
 int cgroup_kill(const struct cgroup *cgroup, enum cgroup_leaf leaf, struct stor_err *err);
 /* What a leaf has used. False: it has no such leaf. */

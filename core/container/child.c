@@ -127,7 +127,7 @@ static int lookup_user(struct child *child)
 static int make_root(struct child *child)
 {
 	child_kill_point(child, "child-begin");
-	if (die_with_parent(child) < 0 || share_mounts(child) < 0)
+	if (die_with_parent(child) < 0 || share_mounts(child) < 0 || child_know_itself(child) < 0)
 		return -1;
 	reset_signals();
 	child_kill_point(child, "child-guarded");
@@ -181,8 +181,13 @@ int child_main(void *arg)
 	if (make_root(child) < 0 || fill_root(child) < 0)
 		_exit(125);
 	umask(022);
+	if (child_note_running(child) < 0)
+		_exit(125);
+	child_kill_point(child, "child-noted");
 	if (close_descriptors(child) < 0 || child_check_command(child) < 0 ||
-	    child_drop_privileges(child) < 0 || die_with_parent(child) < 0)
+	    child_drop_privileges(child) < 0)
+		_exit(125);
+	if ((child->plan->record_fd < 0 ? die_with_parent(child) : child_outlive_parent(child)) < 0)
 		_exit(125);
 	child_kill_point(child, "child-dropped");
 	unblock_signals();

@@ -17,6 +17,8 @@ struct child {
 	char *home;           /* plan->home */
 	int root_fd;          /* O_PATH on the root, once it is entered */
 	int old_fd;           /* a folder of the host's tree that is about to go; -1 otherwise */
+	char note[96];        /* lines for the container's record, where it outlives stor */
+	size_t note_bytes;
 };
 
 /* Entry for clone(); arg is a struct child. Does not return. */
@@ -46,6 +48,12 @@ int child_make_devices(struct child *child);
 /* child_mounts.c: the user's mounts, and the working directory. */
 int child_mount_all(struct child *child);
 int child_enter_workdir(struct child *child);
+
+/* child_note.c: where the plan has a record: find out who this process is, as the host counts;
+ * write that down; and then no longer die with the parent. */
+int child_know_itself(struct child *child);
+int child_note_running(struct child *child);
+int child_outlive_parent(struct child *child);
 
 /* child_tty.c: a terminal of its own as standard input, output and error; or stor's. */
 int child_take_stdio(struct child *child);

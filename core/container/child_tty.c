@@ -81,13 +81,29 @@ static int take_terminal(struct child *child)
 	return 0;
 }
 
+/* A pipe to the monitor is the user's, who may want to open /dev/stdout. */
+static int connect_stdio(struct child *child, int fd, int number)
+{
+	struct stat st;
+
+	if (fd < 0)
+		return 0;
+	if (fstat(fd, &st) < 0 ||
+	    (S_ISFIFO(st.st_mode) && fchown(fd, child->ids->uid, (gid_t)-1) < 0) ||
+	    dup2(fd, number) < 0)
+		return child_fail(child, STEP_SETUP, errno, "connect standard input and output");
+	return 0;
+}
+
 int child_take_stdio(struct child *child)
 {
 	const struct plan *plan = child->plan;
 
 	if (plan->console_fd >= 0)
 		return take_terminal(child);
-	if (plan->stdin_fd >= 0 && dup2(plan->stdin_fd, 0) < 0)
-		return child_fail(child, STEP_SETUP, errno, "connect standard input");
+	if (connect_stdio(child, plan->stdin_fd, 0) < 0 ||
+	    connect_stdio(child, plan->stdout_fd, 1) < 0 ||
+	    connect_stdio(child, plan->stderr_fd, 2) < 0)
+		return -1;
 	return 0;
 }

@@ -9,6 +9,8 @@
 #include <stor/util.h>
 
 #include "core/base/fs.h"
+#include "core/container_log.h"
+#include "core/signals.h"
 
 #include <fcntl.h>
 
@@ -19,6 +21,9 @@ void config_init(struct container_config *config)
 {
 	memset(config, 0, sizeof(*config));
 	config->shm_size_bytes = SHM_SIZE_BYTES;
+	config->stop_s = CONFIG_STOP_S;
+	config->log_max_bytes = LOG_MAX_BYTES;
+	config->log_max_files = LOG_MAX_FILES;
 }
 
 void config_free(struct container_config *config)
@@ -44,6 +49,8 @@ void config_free(struct container_config *config)
 	free(config->workdir);
 	free(config->hostname);
 	free(config->seccomp);
+	free(config->stop_signal);
+	strv_free(&config->given);
 	cgroup_asked_free(&config->cgroup);
 	config_net_free(&config->net);
 	strv_free(&config->labels);
@@ -194,6 +201,27 @@ int config_add_ulimit(struct container_config *config, const char *text, struct 
 	return 0;
 }
 
+/* --- the log ------------------------------------------------------------------------------ */
+
+int config_add_log_opt(struct container_config *config, const char *text, struct stor_err *err)
+{
+	const char *value = strchr(text, '=');
+	uint64_t number;
+
+	if (str_starts(text, "max-size=")) {
+		if (str_to_size(value + 1, &config->log_max_bytes) == 0)
+			return 0;
+	} else if (str_starts(text, "max-file=")) {
+		if (str_to_u64(value + 1, &number) == 0 && number && number < 1000) {
+			config->log_max_files = (unsigned)number;
+			return 0;
+		}
+	}
+	err_fail(err, STOR_USAGE, 0, "--log-opt: \"%s\" is not known", text);
+	err_hint(err, "known are max-size=SIZE (0: no limit) and max-file=NUMBER (1 to 999)");
+	return -1;
+}
+
 /* --- security options --------------------------------------------------------------------- */
 
 static int security_not_yet(const char *text, struct stor_err *err)
@@ -285,12 +313,15 @@ static void apply_env(struct container_config *config, const struct record *imag
 void config_apply_image(struct container_config *config, const struct record *image)
 {
 	const char *user = image ? record_get(image, "config.user") : NULL;
+	const char *signal = image ? record_get(image, "config.stop-signal") : NULL;
 	const char *workdir = image ? record_get(image, "config.workdir") : NULL;
 
 	apply_command(config, image);
 	apply_env(config, image);
 	if (!config->user && user && *user)
 		config->user = xstrdup(user);
+	if (!config->stop_signal && signal && signal_parse(signal) > 0)
+		config->stop_signal = xstrdup(signal);
 	if (!config->workdir && workdir && *workdir == '/')
 		config->workdir = xstrdup(workdir);
 }

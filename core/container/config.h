@@ -16,6 +16,8 @@
 #include "core/cgroup/limits.h"
 #include "core/container/config_net.h"
 
+#define CONFIG_STOP_S 10
+
 enum config_mount_type { CONFIG_MOUNT_BIND, CONFIG_MOUNT_TMPFS, CONFIG_MOUNT_VOLUME };
 
 struct config_mount {
@@ -38,6 +40,13 @@ struct config_ulimit {
 struct container_config {
 	char *name; /* NULL: the id */
 	bool remove, interactive, tty, init;
+	bool is_detached; /* it has no terminal of stor's, but a log */
+	struct strv
+		given; /* "OPTION=VALUE": what the user said that is not in the record as such */
+	char *stop_signal;      /* NULL: TERM */
+	int64_t stop_s;         /* how long it may take to stop; negative: for ever */
+	uint64_t log_max_bytes; /* 0: it is never cut */
+	unsigned log_max_files;
 	struct strv labels;
 
 	/* Root; NULL: the default. */
@@ -100,6 +109,9 @@ int config_add_env(struct container_config *config, const char *text, struct sto
 int config_add_env_file(struct container_config *config, const char *path, struct stor_err *err);
 /* Value of a variable, or NULL. */
 const char *config_get_env(const struct container_config *config, const char *key);
+
+/* One text of --log-opt: max-size=SIZE or max-file=NUMBER. */
+int config_add_log_opt(struct container_config *config, const char *text, struct stor_err *err);
 
 /* One text of --security-opt. */
 int config_add_security(struct container_config *config, const char *text, struct stor_err *err);

@@ -100,7 +100,7 @@ int config_validate(struct container_config *config, struct stor_err *err)
 	if (config->workdir && *config->workdir != '/')
 		return err_fail(err, STOR_USAGE, 0, "--workdir: \"%s\" is not an absolute path",
 		                config->workdir);
-	if (config->tty && !isatty(0) && config->interactive) {
+	if (!config->is_detached && config->tty && !isatty(0) && config->interactive) {
 		err_fail(err, STOR_USAGE, 0,
 		         "--tty with --interactive: standard input is not a terminal");
 		err_hint(err, "leave out --tty, or --interactive");

@@ -188,7 +188,10 @@ void plan_free(struct plan *plan)
 	users_free(&plan->user);
 	close_fd(&plan->init_fd);
 	close_fd(&plan->parent_pidfd);
+	close_fd(&plan->record_fd);
 	close_fd(&plan->stdin_fd);
+	close_fd(&plan->stdout_fd);
+	close_fd(&plan->stderr_fd);
 	close_fd(&plan->console_fd);
 	plan_cgroup_free(&plan->cgroup);
 }

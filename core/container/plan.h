@@ -54,7 +54,9 @@ struct plan {
 	unsigned long clone_flags; /* of the first process: its namespaces, and what it shares */
 	int net_fd;                /* network namespace that it joins, borrowed; -1: none */
 	int parent_pidfd;
-	int stdin_fd;   /* -1: stor's own */
+	int record_fd; /* the container's record, to append to, where it outlives stor; or -1 */
+	int stdin_fd;  /* -1: stor's own; so are the other two */
+	int stdout_fd, stderr_fd;
 	int console_fd; /* where the terminal's master goes; -1: no terminal */
 	struct winsize window;
 };
@@ -62,7 +64,8 @@ struct plan {
 #define PLAN_INIT                                                                                  \
 	{                                                                                          \
 		.base_fd = -1, .upper_fd = -1, .init_fd = -1, .net_fd = -1, .parent_pidfd = -1,    \
-		.stdin_fd = -1, .console_fd = -1, .cgroup = PLAN_CGROUP_INIT                       \
+		.stdin_fd = -1, .console_fd = -1, .cgroup = PLAN_CGROUP_INIT, .record_fd = -1,     \
+		.stdout_fd = -1, .stderr_fd = -1                                                   \
 	}
 
 /* A stor volume mounted beside the root; plan_open_volumes() makes them. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One foreground container from beginning to end: see run.h. */
+/* A container from beginning to end: see run.h. */
 #include "core/container/run.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <stor/kill_point.h>
 #include <stor/util.h>
@@ -12,6 +14,7 @@
 #include "core/base/proc.h"
 #include "core/base/undo.h"
 #include "core/container/netns.h"
+#include "core/container/output.h"
 #include "core/container/plan.h"
 #include "core/container/start.h"
 #include "core/container_store.h"
@@ -32,8 +35,11 @@ struct run {
 	struct process process;
 	struct cgroup cgroup;
 	struct container_net net;
-	char *names;      /* for hosts files */
-	struct undo undo; /* what goes again when the start fails */
+	const struct run_opts *opts;
+	struct record before; /* of a container that existed: as it was */
+	struct output output; /* of a detached one */
+	char *names;          /* for hosts files */
+	struct undo undo;     /* what goes again when the start fails */
 };
 
 /* Taking back: what fails here is only worth a trace, the first failure is what is reported. */
@@ -42,7 +48,9 @@ static void undo_container(void *arg)
 	struct run *run = arg;
 	struct stor_err err = STOR_ERR_INIT;
 
-	if (container_end(run->store, run->id, &run->record, STATUS_FAILED, true, &err) < 0)
+	if (run->opts->id)
+		container_unclaim(run->store, run->id, &run->before);
+	else if (container_end(run->store, run->id, &run->record, STATUS_FAILED, true, &err) < 0)
 		log_warn("%s", err.text);
 }
 
@@ -51,7 +59,7 @@ static void undo_root(void *arg)
 	struct run *run = arg;
 	struct stor_err err = STOR_ERR_INIT;
 
-	if (root_release(&run->root, true, &err) < 0)
+	if (root_release(&run->root, !run->opts->id, &err) < 0)
 		log_warn("%s", err.text);
 }
 
@@ -91,18 +99,37 @@ static int apply_image(struct run *run, struct stor_err *err)
 	return 0;
 }
 
+static void describe_list(struct run *run, const char *key, const struct strv *values)
+{
+	for (size_t i = 0; i < values->count; i++)
+		record_add(&run->record, key, values->items[i]);
+}
+
+/* What config_restore() reads is all here, with what came from the image. */
 static void describe(struct run *run)
 {
 	const struct container_config *config = run->config;
+	char stop_s[24];
 
 	record_set(&run->record, "rm", config->remove ? "yes" : "no");
 	/* Already here, so that root_prepare() need not write the record again for it. */
 	if (!config->root)
 		record_set(&run->record, "backend", root_backend_name(config->backend));
-	for (size_t i = 0; i < config->args.count; i++)
-		record_add(&run->record, "command", config->args.items[i]);
-	for (size_t i = 0; i < config->labels.count; i++)
-		record_add(&run->record, "label", config->labels.items[i]);
+	if (config->is_detached)
+		record_set(&run->record, "detached", "yes");
+	if (config->user)
+		record_set(&run->record, "user", config->user);
+	if (config->workdir)
+		record_set(&run->record, "workdir", config->workdir);
+	if (config->stop_signal)
+		record_set(&run->record, "stop-signal", config->stop_signal);
+	snprintf(stop_s, sizeof(stop_s), "%lld", (long long)config->stop_s);
+	if (config->stop_s != CONFIG_STOP_S)
+		record_set(&run->record, "stop-timeout", stop_s);
+	describe_list(run, "command", &config->args);
+	describe_list(run, "label", &config->labels);
+	describe_list(run, "env", &config->env);
+	describe_list(run, "option", &config->given);
 }
 
 /* Id, name and host name, each once. */
@@ -119,12 +146,34 @@ static char *net_names(const struct run *run)
 	                 has_host ? " " : "", has_host ? host : "");
 }
 
-static int make_container(struct run *run, struct stor_err *err)
+/* A new container; or the old one, which nobody else can run from now on. */
+static int take_container(struct run *run, struct stor_err *err)
+{
+	if (!run->opts->id) {
+		if (apply_image(run, err) < 0)
+			return -1;
+		describe(run);
+		if (container_begin(run->store, run->config->name, &run->record, &run->id, err) < 0)
+			return -1;
+	} else {
+		if (container_claim(run->store, run->opts->id, &run->record, err) < 0)
+			return -1;
+		run->id = xstrdup(run->opts->id);
+		record_copy(&run->before, &run->record);
+		record_remove(&run->record, "exit-code");
+		record_remove(&run->record, "finished");
+	}
+	undo_push(&run->undo, undo_container, run, NULL);
+	kill_point("container-begun");
+	return 0;
+}
+
+static int make_root(struct run *run, struct stor_err *err)
 {
 	const struct container_config *config = run->config;
 	const struct root_opts opts = {
 		.backend = config->backend,
-		.image = config->root ? NULL : &run->image,
+		.image = config->root || run->opts->id ? NULL : &run->image,
 		.root = config->root,
 		.params = &config->params,
 		.size_bytes = config->size_bytes,
@@ -133,15 +182,24 @@ static int make_container(struct run *run, struct stor_err *err)
 		.is_throwaway = config->remove,
 	};
 
-	if (container_begin(run->store, config->name, &run->record, &run->id, err) < 0)
-		return -1;
-	undo_push(&run->undo, undo_container, run, NULL);
-	kill_point("container-begun");
-	if (root_prepare(run->store, run->id, &opts, &run->root, &run->record, err) < 0)
+	if ((run->opts->id ? root_open : root_prepare)(run->store, run->id, &opts, &run->root,
+	                                               &run->record, err) < 0)
 		return -1;
 	image_close(&run->image);
 	undo_push(&run->undo, undo_root, run, NULL);
 	kill_point("root-prepared");
+	/* Somebody else may have to end it, and start it again. */
+	return config->remove && !run->opts->is_detached
+	               ? 0
+	               : container_save(run->store, run->id, &run->record, err);
+}
+
+static int make_container(struct run *run, struct stor_err *err)
+{
+	const struct container_config *config = run->config;
+
+	if (take_container(run, err) < 0 || make_root(run, err) < 0)
+		return -1;
 	undo_push(&run->undo, undo_volumes, run, NULL);
 	if (plan_open_volumes(run->store, config, &run->volumes, err) < 0)
 		return -1;
@@ -165,6 +223,7 @@ static void note_running(struct run *run)
 
 	record_set_u64(&changes, "pid", (uint64_t)pid);
 	record_set_u64(&changes, "start-time", proc_start_time(pid));
+	record_set_u64(&changes, "started", (uint64_t)time(NULL));
 	container_net_describe(&run->net, &changes);
 	record_set(&changes, "status", "running");
 	if (container_note(run->store, run->id, &run->record, &changes, &err) < 0)
@@ -213,6 +272,26 @@ static int plan_net(struct run *run, struct plan *plan, struct stor_err *err)
 	return plan->net_fd < 0 ? -1 : 0;
 }
 
+static int plan_detached(struct run *run, struct plan *plan, struct stor_err *err)
+{
+	if (!run->opts->is_detached)
+		return 0;
+	plan->record_fd = container_open_record(run->store, run->id, err);
+	return plan->record_fd < 0 ? -1 : output_make(&run->output, run->store, run->id, plan, err);
+}
+
+static int wait_detached(struct run *run, struct stor_err *err)
+{
+	int status;
+
+	if (output_serve(&run->output, &run->process, err) < 0)
+		return -1;
+	status = proc_wait(run->process.pid);
+	close_fd(&run->process.pidfd);
+	close_fd(&run->process.master_fd);
+	return proc_exit_code(status);
+}
+
 static int run_planned(struct run *run, struct stor_err *err)
 {
 	cleanup_plan struct plan plan = PLAN_INIT;
@@ -221,7 +300,8 @@ static int run_planned(struct run *run, struct stor_err *err)
 	if (plan_make(&plan, run->store, run->config, &run->root, &run->volumes, &run->net, run->id,
 	              err) < 0)
 		return STATUS_FAILED;
-	if (plan_net(run, &plan, err) < 0 || plan_use_cgroup(&plan, &run->cgroup, err) < 0)
+	if (plan_net(run, &plan, err) < 0 || plan_use_cgroup(&plan, &run->cgroup, err) < 0 ||
+	    plan_detached(run, &plan, err) < 0)
 		return STATUS_FAILED;
 	kill_point("planned");
 	status = start_process(&plan, &run->process, err);
@@ -233,7 +313,10 @@ static int run_planned(struct run *run, struct stor_err *err)
 	container_net_started(&run->net);
 	netns_free(&run->netns);
 	note_running(run);
-	status = monitor_wait(&run->process, run->config, err);
+	if (run->opts->started)
+		run->opts->started(run->opts->ctx, run->id, run->process.master_fd);
+	status = run->opts->is_detached ? wait_detached(run, err)
+	                                : monitor_wait(&run->process, run->config, err);
 	if (status >= 0)
 		return finish(run, status, err);
 	close_fd(&run->process.mounts_fd);
@@ -245,33 +328,56 @@ static bool has_own_namespace(const struct container_config *config)
 	return config->net.mode == CONFIG_NET_NONE || config->net.mode == CONFIG_NET_OWN;
 }
 
-int container_run(struct store *store, struct container_config *config, struct stor_err *err)
+#define RUN_INIT(the_store, the_config, the_opts)                                                  \
+	{                                                                                          \
+		.store = (the_store), .config = (the_config), .opts = (the_opts),                  \
+		.image = IMAGE_INIT, .netns = NETNS_INIT, .process = PROCESS_INIT,                 \
+		.cgroup = CGROUP_INIT, .net = CONTAINER_NET_INIT, .undo = UNDO_INIT,               \
+		.record = RECORD_INIT, .before = RECORD_INIT, .output = OUTPUT_INIT                \
+	}
+
+static void free_run(struct run *run)
 {
-	struct run run = { .store = store,
-		           .config = config,
-		           .image = IMAGE_INIT,
-		           .netns = NETNS_INIT,
-		           .process = PROCESS_INIT,
-		           .cgroup = CGROUP_INIT,
-		           .net = CONTAINER_NET_INIT,
-		           .undo = UNDO_INIT };
+	cgroup_close(&run->cgroup);
+	undo_unwind(&run->undo);
+	netns_free(&run->netns);
+	image_close(&run->image);
+	output_close(&run->output);
+	record_free(&run->record);
+	record_free(&run->before);
+	free(run->names);
+	free(run->id);
+}
+
+int container_run(struct store *store, struct container_config *config, const struct run_opts *opts,
+                  struct stor_err *err)
+{
+	struct run run = RUN_INIT(store, config, opts);
 	int status = STATUS_FAILED;
 	sigset_t old;
 
 	monitor_prepare(&old);
 	if ((!has_own_namespace(config) || netns_begin(&run.netns, err) == 0) &&
-	    apply_image(&run, err) == 0) {
-		describe(&run);
-		if (make_container(&run, err) == 0)
-			status = run_planned(&run, err);
-	}
-	cgroup_close(&run.cgroup);
-	undo_unwind(&run.undo);
-	netns_free(&run.netns);
-	image_close(&run.image);
-	record_free(&run.record);
-	free(run.names);
-	free(run.id);
+	    make_container(&run, err) == 0)
+		status = run_planned(&run, err);
+	free_run(&run);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return status;
+}
+
+int container_create(struct store *store, struct container_config *config, char **id,
+                     struct stor_err *err)
+{
+	static const struct run_opts opts = { .id = NULL };
+	struct run run = RUN_INIT(store, config, &opts);
+	int result = take_container(&run, err) < 0 || make_root(&run, err) < 0 ? -1 : 0;
+
+	if (result == 0) {
+		undo_commit(&run.undo);
+		result = root_release(&run.root, false, err);
+		store_unmark_live(store, run.id);
+		*id = steal_ptr(&run.id);
+	}
+	free_run(&run);
+	return result;
 }

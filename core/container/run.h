@@ -1,16 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One foreground container from beginning to end. */
+/* One container from beginning to end. */
 #ifndef CONTAINER_RUN_H
 #define CONTAINER_RUN_H
 
 #include "core/container/config.h"
 #include "core/store.h"
 
+struct run_opts {
+	const char *id; /* a container that exists and does not run; NULL: a new one */
+	/* The container outlives this process, has pipes and a log (core/container/output.h). */
+	bool is_detached;
+	/* The command runs; may be NULL. master_fd: of its terminal, or -1. */
+	void (*started)(void *ctx, const char *id, int master_fd);
+	void *ctx;
+};
+
 /*
- * Run a validated configuration. Returns the command's exit status; or, with err filled, the status
- * that the failure deserves: 125, 126 (it cannot be executed) or 127 (not found). A container that
- * did not start is gone again.
+ * Run a validated configuration to its end. Returns the command's exit status; or, with err filled,
+ * the status that the failure deserves: 125, 126 (it cannot be executed) or 127 (not found). A new
+ * container that did not start is gone again; an old one is as it was.
  */
-int container_run(struct store *store, struct container_config *config, struct stor_err *err);
+int container_run(struct store *store, struct container_config *config, const struct run_opts *opts,
+                  struct stor_err *err);
+
+/* Make a container that runs later. *id is malloc'ed. */
+int container_create(struct store *store, struct container_config *config, char **id,
+                     struct stor_err *err);
 
 #endif

@@ -25,7 +25,9 @@ help_options() {
 	run_stor "$@" --help | sed -n '/^Options:/,/^$/p' | grep -oE '^ +(-[A-Za-z], )?--[a-z0-9-]+' |
 		grep -oE -e '-(-[a-z0-9-]+|[A-Za-z]\b)' | sort -u
 }
+# The page with the options: those of create are those of run.
 page_of() {
+	case $1 in create) set -- run ;; esac
 	local page=$TOP/docs/stor-$1.1.pod
 	[ -e "$page" ] || page=$TOP/docs/stor.1.pod
 	echo "$page"

@@ -16,15 +16,13 @@ refused() {
 
 test_options_to_come_are_refused_by_name() {
 	local option
-	for option in detach quiet publish-all; do
+	for option in quiet publish-all; do
 		refused "$option" "--$option"
 	done
-	for option in stop-signal stop-timeout sysctl; do
+	for option in sysctl; do
 		refused "$option" "--$option" 1
 		refused "$option" "--$option=1"
 	done
-	refused detach -d
-	refused detach -itd
 	refused quiet -q
 	refused publish-all -P
 	[ ! -e "$STOR_STORE" ] || fail 'a refused run made a store'

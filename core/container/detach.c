@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See detach.h. */
+#include "core/container/detach.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <stor/kill_point.h>
+#include <stor/util.h>
+
+#include "core/base/log.h"
+#include "core/base/proc.h"
+#include "core/base/str.h"
+#include "core/container/run.h"
+#include "core/host.h"
+
+#define STATUS_FAILED 125
+
+/* What the monitor says, once: the container has started, or why not. */
+struct word {
+	int status; /* 0: started */
+	char id[16];
+	struct stor_err err;
+};
+
+static void send_word(int *word_fd, const struct word *word)
+{
+	/* Smaller than what a pipe takes at once. Who asked may be gone: the container runs all the
+	 * same. */
+	if (*word_fd >= 0 && write(*word_fd, word, sizeof(*word)) < 0)
+		log_debug("nobody waits for the start: %m");
+	close_fd(word_fd);
+}
+
+/* Warnings could be read so far; from now on nobody listens. */
+static void leave_terminal(void)
+{
+	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; null_fd >= 0 && fd < 3; fd++)
+		dup2(null_fd, fd);
+	close_fd(&null_fd);
+	if (chdir("/") < 0)
+		log_debug("go to /: %m");
+}
+
+static void has_started(void *ctx, const char *id, int master_fd)
+{
+	struct word word = { .status = 0 };
+	char title[64];
+
+	(void)master_fd;
+	snprintf(word.id, sizeof(word.id), "%s", id);
+	snprintf(title, sizeof(title), "stor-monitor %s", id);
+	leave_terminal();
+	host_set_title(title);
+	malloc_trim(0);
+	send_word(ctx, &word);
+}
+
+/* The monitor. Does not return. */
+static void monitor(struct store *store, struct container_config *config, const char *id,
+                    int word_fd)
+{
+	const struct run_opts opts = {
+		.id = id, .is_detached = true, .started = has_started, .ctx = &word_fd
+	};
+	int kept[] = { store->fd, store->state_fd, word_fd };
+	struct word word = { .err = STOR_ERR_INIT };
+
+	kill_point("monitor-begin");
+	if (setsid() < 0 || proc_close_others(kept, 3) < 0)
+		err_fail(&word.err, STOR_FAILED, errno, "become a monitor");
+	else
+		word.status = container_run(store, config, &opts, &word.err);
+	if (word.err.status != STOR_OK)
+		send_word(&word_fd, &word);
+	_exit(0);
+}
+
+int container_detach(struct store *store, struct container_config *config, const char *id,
+                     char **started_id, struct stor_err *err)
+{
+	cleanup_close int read_fd = -1, write_fd = -1;
+	struct word word;
+	int ends[2];
+	ssize_t n;
+	pid_t pid;
+
+	if (store_open(store, err) < 0)
+		return STATUS_FAILED;
+	if (pipe2(ends, O_CLOEXEC) < 0) {
+		err_fail(err, STOR_FAILED, errno, "make a pipe");
+		return STATUS_FAILED;
+	}
+	read_fd = ends[0];
+	write_fd = ends[1];
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0) {
+		err_fail(err, STOR_FAILED, errno, "start a monitor: fork");
+		return STATUS_FAILED;
+	}
+	if (!pid)
+		monitor(store, config, id, write_fd);
+	close_fd(&write_fd);
+	do
+		n = read(read_fd, &word, sizeof(word));
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof(word)) {
+		err_fail(err, STOR_FAILED, 0, "the container's monitor died before it had started");
+		return STATUS_FAILED;
+	}
+	if (word.status || word.err.status != STOR_OK) {
+		*err = word.err;
+		return word.status ? word.status : STATUS_FAILED;
+	}
+	*started_id = xstrdup(word.id);
+	return 0;
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See container_life.h. */
+#include "core/container_life.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <stor/util.h>
+
+#include "core/base/fs.h"
+#include "core/base/log.h"
+#include "core/base/proc.h"
+#include "core/base/sys.h"
+#include "core/cgroup/cgroup.h"
+#include "core/container_store.h"
+#include "core/signals.h"
+
+#define KILL_WAIT_MS 20000
+#define STOP_DEFAULT_S 10
+#define LOOK_AGAIN_MS 1000
+
+static int fail_not_running(const char *id, struct stor_err *err)
+{
+	err_fail(err, STOR_FAILED, 0, "container %s does not run", id);
+	err_hint(err, "stor ps lists those that do");
+	return -1;
+}
+
+int container_open_process(struct store *store, const char *id, struct record *record,
+                           struct stor_err *err)
+{
+	cleanup_record struct record own = RECORD_INIT;
+	cleanup_close int fd = -1;
+	uint64_t start_time;
+	pid_t pid;
+
+	if (!record)
+		record = &own;
+	if (!record->keys.count && container_load(store, id, record, err) < 0)
+		return -1;
+	pid = (pid_t)record_get_u64(record, "pid", 0);
+	start_time = record_get_u64(record, "start-time", 0);
+	if (!pid || strcmp(record_get(record, "status"), "running") != 0)
+		return fail_not_running(id, err);
+	fd = sys_pidfd_open(pid);
+	/* Looked at afterwards, the number was not another process's. */
+	if (fd < 0 || !proc_is_alive(pid, start_time))
+		return fail_not_running(id, err);
+	return steal_fd(&fd);
+}
+
+/* A frozen process of a cgroup of version 1 dies when it is thawed. */
+static void thaw(struct store *store, const char *id)
+{
+	cleanup_cgroup struct cgroup cgroup = CGROUP_INIT;
+	struct stor_err ignored = STOR_ERR_INIT;
+
+	if (cgroup_open(store, id, &cgroup, &ignored) == 0 && cgroup_is_frozen(&cgroup) &&
+	    cgroup_freeze(&cgroup, false, &ignored) < 0)
+		log_debug("%s", ignored.text);
+}
+
+int container_signal(struct store *store, const char *id, int number, struct stor_err *err)
+{
+	cleanup_close int pidfd = container_open_process(store, id, NULL, err);
+
+	if (pidfd < 0)
+		return -1;
+	if (sys_pidfd_send_signal(pidfd, number) < 0) {
+		if (errno == ESRCH)
+			return fail_not_running(id, err);
+		return err_fail(err, STOR_FAILED, errno, "container %s: send signal %d", id,
+		                number);
+	}
+	if (number == SIGKILL)
+		thaw(store, id);
+	return 0;
+}
+
+/* --- waiting ------------------------------------------------------------------------------ */
+
+struct waiting {
+	struct store *store;
+	const char *id;
+	int record_fd; /* the record as it was found last; it stays readable when it is removed */
+	int watch_fd;
+	char *code;
+	int64_t until_ms; /* negative: for ever */
+};
+
+/* Opens the record, again: it may be another file. 0: it is gone, what was found before stays. */
+static int open_record(struct waiting *w, struct stor_err *err)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "containers/%s/record", w->id);
+	fd = openat(w->store->fd, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && w->record_fd >= 0)
+		return 0;
+	if (fd < 0)
+		return err_fail(err, errno == ENOENT ? STOR_NOT_FOUND : STOR_FAILED, errno,
+		                "container %s", w->id);
+	close_fd(&w->record_fd);
+	w->record_fd = fd;
+	return 1;
+}
+
+static int read_record(const struct waiting *w, struct record *record, struct stor_err *err)
+{
+	cleanup_strbuf struct strbuf text = STRBUF_INIT;
+	char chunk[4096];
+	ssize_t n;
+
+	while ((n = pread(w->record_fd, chunk, sizeof(chunk), (off_t)text.length)) > 0)
+		strbuf_add(&text, chunk, (size_t)n);
+	if (n < 0 || !text.length)
+		return err_fail(err, STOR_FAILED, errno, "container %s: read its record", w->id);
+	return record_parse(record, text.text, w->id, err);
+}
+
+/* 1: it has ended; 0: it has not; -1. */
+static int look(struct waiting *w, struct stor_err *err)
+{
+	cleanup_record struct record record = RECORD_INIT;
+	int there = open_record(w, err);
+	const char *status, *code;
+
+	if (there < 0 || read_record(w, &record, err) < 0)
+		return -1;
+	status = record_get(&record, "status");
+	code = record_get(&record, "exit-code");
+	if (status && !strcmp(status, "exited") && !store_is_live(w->store, w->id, NULL)) {
+		snprintf(w->code, 12, "%s", code ? code : "unknown");
+		return 1;
+	}
+	return there ? 0
+	             : err_fail(err, STOR_NOT_FOUND, 0, "container %s was removed before it ended",
+	                        w->id);
+}
+
+/* The process that will write down the end. -1: there is none; then what is to be done about that
+ * is done. */
+static int open_monitor(struct waiting *w)
+{
+	cleanup_record struct record record = RECORD_INIT;
+	struct stor_err ignored = STOR_ERR_INIT;
+	pid_t pid = 0;
+	int fd = -1;
+
+	if (store_is_live(w->store, w->id, &pid))
+		fd = sys_pidfd_open(pid);
+	if (fd >= 0 && store_is_live(w->store, w->id, NULL))
+		return fd;
+	close_fd(&fd);
+	if (container_load_current(w->store, w->id, &record, &ignored) < 0)
+		log_debug("%s", ignored.text);
+	return -1;
+}
+
+static int time_left(const struct waiting *w)
+{
+	int64_t left;
+
+	if (w->until_ms < 0)
+		return LOOK_AGAIN_MS;
+	left = w->until_ms - monotonic_ms();
+	return left < 0 ? 0 : left > LOOK_AGAIN_MS ? LOOK_AGAIN_MS : (int)left;
+}
+
+static int wait_on(struct waiting *w, struct stor_err *err)
+{
+	char events[4096];
+	int result;
+
+	while ((result = look(w, err)) == 0) {
+		cleanup_close int monitor_fd = open_monitor(w);
+		struct pollfd fds[2] = { { .fd = w->watch_fd, .events = POLLIN },
+			                 { .fd = monitor_fd, .events = POLLIN } };
+
+		if (w->until_ms >= 0 && monotonic_ms() >= w->until_ms)
+			return 0;
+		if (poll(fds, 2, time_left(w)) < 0 && errno != EINTR)
+			return err_fail(err, STOR_FAILED, errno, "wait for container %s", w->id);
+		while (read(w->watch_fd, events, sizeof(events)) > 0)
+			continue;
+	}
+	return result;
+}
+
+int container_wait(struct store *store, const char *id, int64_t timeout_ms, char *code,
+                   struct stor_err *err)
+{
+	struct waiting w = { .store = store,
+		             .id = id,
+		             .record_fd = -1,
+		             .code = code,
+		             .until_ms = timeout_ms < 0 ? -1 : monotonic_ms() + timeout_ms };
+	cleanup_free char *path = xasprintf("%s/containers/%s", store->path, id);
+	cleanup_close int watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	int result;
+
+	if (watch_fd < 0)
+		return err_fail(err, STOR_FAILED, errno, "wait for container %s", id);
+	/* A folder that is gone is found by looking. */
+	inotify_add_watch(watch_fd, path, IN_MODIFY | IN_MOVED_TO | IN_DELETE);
+	w.watch_fd = watch_fd;
+	result = wait_on(&w, err);
+	close_fd(&w.record_fd);
+	return result;
+}
+
+/* --- stopping ----------------------------------------------------------------------------- */
+
+/* Nobody starts it again by itself. */
+static int note_stopped(struct store *store, const char *id, struct record *record,
+                        struct stor_err *err)
+{
+	cleanup_record struct record changes = RECORD_INIT;
+
+	record_set(&changes, "stopped", "yes");
+	return container_note(store, id, record, &changes, err);
+}
+
+static int64_t own_timeout(const struct record *record)
+{
+	const char *text = record_get(record, "stop-timeout");
+	struct stor_err ignored = STOR_ERR_INIT;
+	int64_t seconds = STOP_DEFAULT_S;
+
+	if (text)
+		signal_parse_timeout("stop-timeout", text, &seconds, &ignored);
+	return seconds;
+}
+
+static int own_signal(const struct record *record)
+{
+	const char *text = record_get(record, "stop-signal");
+	int number = text ? signal_parse(text) : SIGTERM;
+
+	return number < 0 ? SIGTERM : number;
+}
+
+/* 1: it has ended, 0: not in time, -1. One that is removed meanwhile has ended. */
+static int wait_stopped(struct store *store, const char *id, int64_t timeout_ms,
+                        struct stor_err *err)
+{
+	struct stor_err why = STOR_ERR_INIT;
+	char code[12];
+	int result = container_wait(store, id, timeout_ms, code, &why);
+
+	if (result < 0 && why.status == STOR_NOT_FOUND)
+		return 1;
+	if (result < 0)
+		*err = why;
+	return result;
+}
+
+int container_stop(struct store *store, const char *id, int number, int64_t timeout_s,
+                   struct stor_err *err)
+{
+	cleanup_record struct record record = RECORD_INIT;
+	struct stor_err gone = STOR_ERR_INIT;
+	int result;
+
+	if (container_load_current(store, id, &record, err) < 0)
+		return -1;
+	if (!store_is_live(store, id, NULL))
+		return 0;
+	if (note_stopped(store, id, &record, err) < 0)
+		return -1;
+	if (timeout_s == LIFE_OWN_TIMEOUT)
+		timeout_s = own_timeout(&record);
+	/* One that is only just starting, or ending, has no process: then only waiting helps. */
+	if (container_signal(store, id, number ? number : own_signal(&record), &gone) == 0)
+		thaw(store, id);
+	result = wait_stopped(store, id, timeout_s < 0 ? LIFE_FOREVER : timeout_s * 1000, err);
+	if (result)
+		return result < 0 ? -1 : 0;
+	err_clear(&gone);
+	container_signal(store, id, SIGKILL, &gone);
+	result = wait_stopped(store, id, KILL_WAIT_MS, err);
+	if (result)
+		return result < 0 ? -1 : 0;
+	return err_fail(err, STOR_BUSY, 0, "container %s was killed and has not ended after %d s",
+	                id, KILL_WAIT_MS / 1000);
+}
