@@ -11,15 +11,29 @@
 #include "core/base/record.h"
 #include "core/cgroup/internal.h"
 
-/* A file that only the hierarchy with the freezer has. */
-static bool says_frozen(const char *dir, const char *name)
+static bool says_frozen(const char *path)
 {
-	cleanup_free char *path =
-		xasprintf("%s/%s/%s", dir, cgroup_leaf_names[CGROUP_PAYLOAD], name);
 	struct stor_err ignored = STOR_ERR_INIT;
 	cleanup_free char *text = fs_read_file(AT_FDCWD, path, 64, NULL, &ignored);
 
 	return text && (*text == '1' || str_starts(text, "FR"));
+}
+
+/* The payload is in a leaf, or in the directory itself. Only the hierarchy with the freezer has a
+ * file of either name. */
+static bool is_place_frozen(const char *dir)
+{
+	static const char *const names[] = { "freezer.state", "cgroup.freeze" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		cleanup_free char *own = xasprintf("%s/%s", dir, names[i]);
+		cleanup_free char *leaf =
+			xasprintf("%s/%s/%s", dir, cgroup_leaf_names[CGROUP_PAYLOAD], names[i]);
+
+		if (says_frozen(leaf) || says_frozen(own))
+			return true;
+	}
+	return false;
 }
 
 bool cgroup_is_paused(struct store *store, const char *id)
@@ -35,7 +49,7 @@ bool cgroup_is_paused(struct store *store, const char *id)
 	for (size_t at = 0; (text = record_next(&record, "place", &at));) {
 		const char *dir = strchr(text, '/');
 
-		if (dir && (says_frozen(dir, "freezer.state") || says_frozen(dir, "cgroup.freeze")))
+		if (dir && is_place_frozen(dir))
 			return true;
 	}
 	return false;
