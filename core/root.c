@@ -273,7 +273,7 @@ static int prepare_in_place(struct store *store, const char *id, const struct ro
 	cleanup_free char *user = xasprintf("container %s", name ? name : id);
 	struct attach_opts attach = ATTACH_OPTS_INIT;
 
-	if (opts->size_bytes || opts->fs_type) {
+	if (opts->size_bytes) {
 		err_fail(err, STOR_USAGE, 0, "volume %s: runs in place, as it was made",
 		         opts->root);
 		err_hint(err, "stor volume resize changes its size");
@@ -283,6 +283,7 @@ static int prepare_in_place(struct store *store, const char *id, const struct ro
 	    0)
 		return -1;
 	attach.read_only = opts->read_only;
+	attach.fs_type = opts->fs_type;
 	attach.user = user;
 	root->clone_mode = "in place";
 	record_set(record, "backend", root->base_volume.backend->ops.name);

@@ -113,9 +113,10 @@ struct attach_opts {
 	const char *snapshot;
 	int userns_fd; /* -1: none */
 	const char *label;
-	const char *user; /* who uses it, for the message that others get: "container web"; NULL:
-	                     this process */
-	bool is_locked;   /* the caller has the volume's lock, as by volume_lock() */
+	const char *fs_type; /* what it must hold; NULL: found out */
+	const char *user;    /* who uses it, for the message that others get: "container web"; NULL:
+	                        this process */
+	bool is_locked;      /* the caller has the volume's lock, as by volume_lock() */
 };
 
 #define ATTACH_OPTS_INIT                                                                           \

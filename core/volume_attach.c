@@ -163,6 +163,7 @@ static int mount_attachment(struct attaching *a, struct stor_attachment *attachm
 {
 	struct fsmount_opts opts = { .read_only = a->opts->read_only,
 		                     .discard = attachment->flags & STOR_ATTACHED_DISCARD,
+		                     .fs_type = a->opts->fs_type,
 		                     .userns_fd = a->opts->userns_fd,
 		                     .label = a->opts->label };
 	struct attached *out = a->out;
@@ -174,6 +175,10 @@ static int mount_attachment(struct attaching *a, struct stor_attachment *attachm
 		if (mount_fd < 0)
 			return explain_mount(a->volume, err);
 		close_fd(&attachment->fd);
+	} else if (a->opts->fs_type) {
+		return err_fail(err, STOR_USAGE, 0,
+		                "volume %s: it has no filesystem of its own, as %s would be",
+		                a->volume->name, a->opts->fs_type);
 	} else {
 		if (fsmount_set_attr(attachment->fd, attributes, err) < 0)
 			return -1;

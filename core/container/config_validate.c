@@ -73,10 +73,9 @@ static int check_root(const struct container_config *config, struct stor_err *er
 		err_hint(err, "--root runs on a volume as it is; --image on a clone of an image");
 		return -1;
 	}
-	if (config->root && (config->size_bytes || config->fs_type))
+	if (config->root && config->size_bytes)
 		return err_fail(err, STOR_USAGE, 0,
-		                "--%s: has no meaning with --root, whose volume exists",
-		                config->size_bytes ? "size" : "fs");
+		                "--size: has no meaning with --root, whose volume exists");
 	return 0;
 }
 

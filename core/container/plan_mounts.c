@@ -115,7 +115,9 @@ int plan_open_volumes(struct store *store, const struct container_config *config
 		volumes->items[i].attached = (struct attached)ATTACHED_INIT;
 	for (size_t i = 0; i < config->mount_count; i++) {
 		const struct config_mount *m = &config->mounts[i];
-		struct attach_opts opts = { .read_only = m->read_only, .userns_fd = -1 };
+		struct attach_opts opts = { .read_only = m->read_only,
+			                    .fs_type = m->fs_type,
+			                    .userns_fd = -1 };
 		struct plan_volume *v = &volumes->items[i];
 
 		if (m->type != CONFIG_MOUNT_VOLUME)

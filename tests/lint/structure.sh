@@ -32,8 +32,8 @@ test_stor_links_libc_alone() {
 
 test_modules_export_one_symbol() {
 	local module symbols wanted
+	[ "$(find "$B/modules" -name '*.so' | wc -l)" -ge 10 ] || fail 'too few modules'
 	for module in "$B"/modules/*/*.so; do
-		[ -e "$module" ] || continue
 		symbols=$(nm -D --defined-only "$module" | awk '{print $3}')
 		case $module in
 		*/backends/*) wanted=stor_backend_init ;;

@@ -181,6 +181,40 @@ test_options_are_recorded() {
 	done
 }
 
+# Large enough that it takes its time, and packed small: a file of zeros.
+test_progress_is_shown_on_a_terminal_alone() {
+	cat >terminal.py <<-'PYTHON'
+		import os, pty, sys
+		pid, master = pty.fork()
+		if pid == 0:
+		    os.execv(sys.argv[1], sys.argv[1:])
+		text = b""
+		while True:
+		    try:
+		        text += os.read(master, 65536)
+		    except OSError:
+		        break
+		print(text.decode().replace("\r", "\n").replace("\x1b[K", ""))
+		sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+	PYTHON
+	mkdir tree
+	truncate -s 500M tree/file
+	head -c 100M /dev/zero | gzip -1 >zeros
+	(tar -C tree -cf - file | head -c 512 | gzip; for _ in 1 2 3 4 5; do cat zeros; done; head -c 1024 /dev/zero | gzip) >large.tar.gz
+	expect 0 python3 terminal.py "$STOR" image import large.tar.gz one
+	out_has '^unpacking \[#+\.*\] [0-9.]+[KM] of [0-9.]+M$'
+	# It is wiped away at the end.
+	same "$(tail -n 1 "$OUT")" ''
+	# How much there is to come from a pipe nobody knows.
+	# shellcheck disable=SC2016
+	expect 0 python3 terminal.py /bin/sh -c 'cat large.tar.gz | "$0" image import - two' "$STOR"
+	out_has '^unpacking [0-9.]+M$'
+	expect 0 python3 terminal.py "$STOR" image import -q --replace large.tar.gz one
+	same "$(xargs <"$OUT")" ''
+	expect 0 run_stor image import --replace large.tar.gz one
+	same "$(cat "$OUT" "$ERR")" ''
+}
+
 test_debian_root_equals_its_source() {
 	local root
 	root=$("$TOP/tests/debian-root")

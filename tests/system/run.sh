@@ -227,6 +227,33 @@ test_parts_of_the_kernel_are_hidden() {
 	out_is ""
 }
 
+test_devices_are_few() {
+	for b in dir loop; do
+		inside 0 sh -c 'cd /dev; ls; stat -c "%n %F %t:%T %a" full null random tty urandom zero; readlink fd; readlink ptmx; grep " /dev[/a-z]* " /proc/self/mounts
+			echo x >/dev/shm/file && echo x >/dev/null && head -c 3 /dev/zero | wc -c; ls /dev/pts'
+		same "$(sed -n '1,/^zero/p' "$OUT" | xargs)" 'fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero'
+		for node in 'full 1:7' 'null 1:3' 'random 1:8' 'tty 5:0' 'urandom 1:9' 'zero 1:5'; do
+			out_has "^${node% *} character special file ${node#* } 666\$"
+		done
+		out_has '^pts/ptmx$'
+		out_has '^tmpfs /dev tmpfs rw,nosuid,noexec'
+		out_has '^devpts /dev/pts devpts rw,nosuid,noexec,.*ptmxmode=666'
+		out_has '^shm /dev/shm tmpfs rw,nosuid,nodev,noexec'
+		same "$(tail -n 2 "$OUT" | xargs)" '3 ptmx'
+	done
+}
+
+test_standard_input() {
+	for b in dir loop; do
+		same "$(seq 20000 | run_stor run --rm --backend $b -i sh -c 'read -r line; echo "first $line"; md5sum' | tr '\n' ' ')" \
+			"first 1 $(seq 2 20000 | md5sum) "
+		# Without -i it is /dev/null, and what stor has is left to others.
+		same "$(seq 3 | (run_stor run --rm --backend $b cat; cat) | xargs)" '1 2 3'
+		inside 0 readlink /proc/self/fd/0
+		out_is /dev/null
+	done
+}
+
 test_no_descriptor_is_inherited() {
 	echo secret >secret
 	exec 9<secret 20<secret
@@ -317,8 +344,6 @@ test_rm_leaves_nothing() {
 	done
 }
 
-# On the filesystem of the host's / the root is unmounted a moment later; no other disk may wait for
-# that. The many files make the moment long.
 test_names_and_labels() {
 	for b in dir loop; do
 		expect 5 run_stor run --backend $b --name "web-$b" --label tier=front --label plain sh -c 'exit 5'

@@ -37,6 +37,23 @@ x32:39: ENOSYS' --backend $b /tools/calls 39 435 250 321 272 9999 x32:39
 	err_has 'Operation not permitted'
 }
 
+# The usual filters are made when stor is built; libseccomp is loaded for others.
+test_usual_filters_cost_nothing() {
+	local options
+	# The leak detector cannot be traced.
+	export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
+	printf '{"defaultAction":"SCMP_ACT_ALLOW"}' >profile.json
+	expect 0 run_rm true
+	for options in '' '--cap-drop ALL' '--cap-add SYS_ADMIN' '--cap-add NET_ADMIN --cap-drop CHOWN' '--security-opt seccomp=unconfined'; do
+		# shellcheck disable=SC2086 # words
+		expect 0 strace -f -o trace -e trace=openat "$STOR" run --rm $options true
+		! grep -q seccomp trace || fail "$options: $(grep seccomp trace)"
+	done
+	expect 0 strace -f -o trace -e trace=openat "$STOR" run --rm --security-opt "seccomp=$T/profile.json" true
+	grep -q 'internal/seccomp.so.* = [0-9]' trace || fail 'a profile is not compiled'
+	grep -q 'libseccomp.so.* = [0-9]' trace || fail 'libseccomp is not used'
+}
+
 test_32_bit_calls() {
 	local status=0
 	"$TOOLS/calls" i386:20 >host 2>&1 || status=$?

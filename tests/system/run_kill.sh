@@ -53,6 +53,13 @@ gone_soon() {
 	fail "$1: $left"
 }
 
+# cgroups_of ID…: the cgroups of these containers.
+cgroups_of() {
+	local id
+	for id; do find /sys/fs/cgroup -type d -name "stor-$id" -prune 2>/dev/null; done
+	true
+}
+
 # Containers without --rm stay, ended, until they are removed.
 remove_containers() {
 	local ids
@@ -78,7 +85,7 @@ learn_steps() {
 
 # run_killed_at_each OPTION…: the run killed at each of ./steps.
 run_killed_at_each() {
-	local point seconds=1000 what
+	local point seconds=1000 what ids
 	for point in $(cat steps); do
 		if [ "$point" = command-ends:1 ]; then
 			seconds=0
@@ -88,7 +95,10 @@ run_killed_at_each() {
 		before
 		expect 137 env STOR_KILL_AT="$point" "$KILL/stor" run --name victim "$@" sleep $seconds
 		gone_soon "$what: left in the kernel" kernel_things
+		ids=$(ls "$STOR_STATE/cgroups" 2>/dev/null || true)
 		expect 0 "$KILL/stor" volume ls
+		# shellcheck disable=SC2086 # words
+		same "$what: $(cgroups_of $ids)" "$what: "
 		case " $* " in *' --rm '*) ;; *) remove_containers ;; esac
 		gone_soon "$what: left in the store" store_things
 		expect 0 "$KILL/stor" gc

@@ -109,14 +109,15 @@ static void make_tree(const struct scratch *scratch)
 	             scratch->dir);
 }
 
-/* Compares by other programs than the ones under test. */
+/* Compares by other programs than the ones under test; in order, for a tmpfs has one of its own. */
 static void assert_same_tree(const struct scratch *scratch, const char *a, const char *b)
 {
 	fake_host_sh("cd %s; list() { (cd \"$1\" && find . -printf "
 	             "'%%P|%%y|%%m|%%U:%%G|%%n|%%T@|%%l|%%D\\n' | sed 's/|[0-9]*$//' | sort && "
 	             "find . -type f -printf '%%P %%s\\n' | sort && find . \\( -type b -o -type c "
-	             "\\) -exec stat -c '%%n %%t:%%T' {} + | sort && getfattr -h -d -m - -R . | "
-	             "cat && getfacl -p -R . && find . -type f -exec sha256sum {} + | sort && "
+	             "\\) -exec stat -c '%%n %%t:%%T' {} + | sort && find . -print0 | sort -z | "
+	             "xargs -0 getfattr -h -d -m - && find . ! -type l -print0 | sort -z | "
+	             "xargs -0 getfacl -p && find . -type f -exec sha256sum {} + | sort && "
 	             "find . -links +1 ! -type d -printf '%%i %%P\\n' | sort -k2 | "
 	             "awk '{ if (!($1 in n)) n[$1] = NR; print n[$1], $2 }'); }; "
 	             "list %s >list1; list %s >list2; test -s list1 && diff list1 list2 >&2",
