@@ -99,6 +99,16 @@ test_options_stand_in_the_pages() {
 	done
 }
 
+# What a backend can have, and what it gets of stor, by the header's names.
+test_callbacks_stand_in_their_page() {
+	local name names
+	names=$(sed -n '/^struct stor_\(backend\|host\) {/,/^};/s/.*(\*\([a-z_]*\))(.*/\1/p' "$TOP/plugins/include/stor/backend.h" | sort -u)
+	[ "$(wc -w <<<"$names")" -ge 25 ] || fail "only: $names"
+	for name in $names; do
+		grep -qE "^=(item|head2) .*\b$name\b|C<+ ?(host->)?$name\b" "$TOP/docs/stor-backend.3.pod" || fail "stor-backend.3 lacks $name"
+	done
+}
+
 # complete_words WORD…: what the completion offers for the last word.
 complete_words() {
 	# shellcheck disable=SC2034 # bash's interface to completions

@@ -35,6 +35,7 @@ test_options_to_come_are_in_the_manual() {
 	local option
 	for option in $(sed -n 's/^\t{ .*, "\([a-z-]*\)", .*/\1/p' "$TOP/core/cmd_run_later.c"); do
 		grep -qF "C<--$option>" "$TOP/docs/stor-run.1.pod" || fail "stor-run.1 lacks --$option"
+		sed -n '/^## State of the work/,$p' "$TOP/README.md" | grep -qF "\`--$option\`" || fail "the README lacks --$option"
 	done
 	[ "$option" = sysctl ] || fail "the table ends with $option"
 }
