@@ -110,6 +110,9 @@ int report_to_error(const struct report *r, const struct plan *plan, struct stor
 	case STEP_ROOT:
 	case STEP_PRIVILEGES:
 		err_fail(err, STOR_FAILED, r->errnum, "%s", r->detail);
+		if (r->step == STEP_ROOT && r->errnum == EINVAL)
+			err_hint(err, "in a chroot / is no mount point: bind its folder on itself, "
+			              "and pivot_root into it");
 		break;
 	case STEP_OVERLAY:
 		err_fail(err, STOR_FAILED, r->errnum, "mount the overlay%s%s",

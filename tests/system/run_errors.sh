@@ -152,6 +152,19 @@ test_missing_rights() {
 	refused 125 'CAP_SYS_ADMIN' 'privileged|host' unshare --user --map-root-user setpriv --bounding-set -sys_admin "$STOR" run --rm true
 }
 
+# Where / is a plain folder of the host.
+test_in_a_chroot() {
+	cat >chroot.sh <<-'END'
+		for path in /*; do
+			if [ -h "$path" ]; then cp -a "$path" root/; elif [ -d "$path" ]; then mkdir "root$path" && mount --rbind "$path" "root$path"; fi
+		done
+		exec chroot root "$@"
+	END
+	mkdir root
+	expect 0 run_rm true
+	refused 125 'make mounts private: Invalid argument' 'in a chroot / is no mount point' unshare -m bash chroot.sh "$STOR" run --rm true
+}
+
 test_entrypoint_and_groups() {
 	expect 0 run_rm --entrypoint echo one two
 	same "$(cat "$OUT")" 'one two'
