@@ -121,6 +121,10 @@ test_binds() {
 		out_has '^700$'
 		out_has '^tmpfs +1024 '
 	done
+	inside 0 --tmpfs /one --tmpfs /two:exec,suid --tmpfs /three:ro grep -E ' /(one|two|three) ' /proc/self/mounts
+	out_has '^tmpfs /one tmpfs rw,nosuid,nodev,noexec,'
+	out_has '^tmpfs /two tmpfs rw,nodev,relatime'
+	out_has '^tmpfs /three tmpfs ro,nosuid,nodev,noexec,'
 	inside 125 -v "$T/missing:/place" true
 	err_has 'must exist'
 	inside 125 -v "$T/source:/proc/sys" true
@@ -157,13 +161,17 @@ test_mount_makes_a_volume_and_keeps_it() {
 		[ $b = dir ] || more=,size=64M
 		inside 0 --mount "type=volume,src=data-$b,dst=/data,backend=$b$more" sh -c "echo $b >/data/file"
 		expect 0 run_stor volume ls
-		out_has "^data-$b +$b +named "
+		out_has "^data-$b +$b +named +$([ $b = dir ] && echo '- +- ' || echo 'ext4 +64.0M ')"
+		# Where nothing is said, it is on the backend that the root is on.
+		inside 0 -v "too-$b:/data" true
+		expect 0 run_stor volume ls
+		out_has "^too-$b +$b +named "
 		inside 0 -v "data-$b:/data:ro" cat /data/file
 		out_is $b
 		inside 1 -v "data-$b:/data:ro" touch /data/new
 	done
 	nothing_left
-	expect 0 run_stor volume rm data-dir data-loop
+	expect 0 run_stor volume rm data-dir data-loop too-dir too-loop
 }
 
 test_ulimit() {

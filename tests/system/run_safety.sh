@@ -118,6 +118,37 @@ test_nodes_of_an_image_are_dead() {
 	err_has 'zero: Permission denied'
 }
 
+test_mounts_below_a_bind_are_as_it() {
+	mkdir -p folder/below
+	expect 0 unshare -m bash -c 'mount -t tmpfs none folder/below && mknod -m 666 folder/below/zero c 1 5 && exec "$@"' bash \
+		"$STOR" run --rm -v "$T/folder:/folder:ro" sh -c 'head -c 1 /folder/below/zero; (echo x >/folder/below/file); ls /folder/below'
+	out_is zero
+	err_has 'zero: Permission denied'
+	err_has 'file: Read-only file system'
+}
+
+# Neither way: the folder is on a mount whose events go to all copies of it.
+test_no_mount_passes_between_host_and_container() {
+	mkdir folder
+	cat >both.sh <<-'END'
+		set -e
+		mount -t tmpfs none folder
+		mount --make-shared folder
+		mkdir folder/in folder/out
+		"$STOR" run --rm --cap-add SYS_ADMIN -v "$PWD/folder:/folder" sh -c 'mount -t tmpfs none /folder/in && touch /folder/in/file /folder/ready
+			i=0; while [ ! -e /folder/go ] && [ $i -lt 600 ]; do i=$((i + 1)); sleep 0.1; done; echo inside /folder/out/*' &
+		for _ in $(seq 600); do [ -e folder/ready ] && break; sleep 0.1; done
+		mount -t tmpfs none folder/out
+		touch folder/out/file
+		echo outside folder/in/*
+		touch folder/go
+		wait $!
+	END
+	STOR=$STOR expect 0 unshare -m bash both.sh
+	out_is 'outside folder/in/*
+inside /folder/out/*'
+}
+
 test_no_descriptor_gets_in() {
 	local fds
 	mkdir folder
