@@ -352,6 +352,33 @@ static void translates_to_v2(void **state)
 	assert_non_null(strstr(err.hint, "BFQ"));
 }
 
+static void reads_disks_of_v1(const struct scratch *scratch, const char *text, uint64_t read_bytes,
+                              uint64_t write_bytes)
+{
+	struct stor_err err = STOR_ERR_INIT;
+	const struct cgroup_module *v1 = module_load("cgroup", "v1", &err);
+	struct cgroup_dir dir = { scratch->fd, scratch->dir, CGROUP_IO };
+	struct cgroup_stats stats;
+
+	memset(&stats, 0xff, sizeof(stats));
+	assert_int_equal(fs_write_file(scratch->fd, "blkio.throttle.io_service_bytes", text,
+	                               strlen(text), 0600, false, &err),
+	                 0);
+	v1->read(&dir, &stats);
+	assert_int_equal(stats.read_bytes, read_bytes);
+	assert_int_equal(stats.write_bytes, write_bytes);
+	assert_int_equal(stats.write_ops, CGROUP_UNKNOWN);
+}
+
+/* A kernel that does not count is not one that counts nothing. */
+static void disks_that_nobody_counts(void **state)
+{
+	reads_disks_of_v1(*state, "Total 0\n", CGROUP_UNKNOWN, CGROUP_UNKNOWN);
+	reads_disks_of_v1(*state, "7:1 Read 0\n7:1 Write 0\n7:1 Total 0\nTotal 0\n", 0, 0);
+	reads_disks_of_v1(*state, "7:1 Read 5\n7:1 Write 3\n8:0 Read 1\n8:0 Write 2\nTotal 11\n", 6,
+	                  5);
+}
+
 static void scales_of_weights(void **state)
 {
 	(void)state;
@@ -480,6 +507,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(hierarchies, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(translates_to_v1, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(translates_to_v2, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(disks_that_nobody_counts, scratch_setup,
+		                                scratch_teardown),
 		cmocka_unit_test(scales_of_weights),
 		cmocka_unit_test(device_program),
 		cmocka_unit_test(device_program_of_a_group),
