@@ -25,63 +25,47 @@ static struct cgroup_io *io_of(struct cgroup_asked *asked, const char *device)
 	return &io->values;
 }
 
-/* Splits "PATH:VALUE" at the last colon. NULL: the value is wrong, and reported. */
-static struct cgroup_io *parse_io(struct cgroup_asked *asked, const char *option, const char *text,
-                                  bool in_bytes, uint64_t *value, struct stor_err *err)
+/* Takes "PATH:VALUE", parted at the last colon, for a member of struct cgroup_io. */
+static int ask_io(struct cgroup_asked *asked, const char *option, const char *text, bool in_bytes,
+                  size_t member, struct stor_err *err)
 {
 	const char *colon = strrchr(text, ':');
 	cleanup_free char *device = colon ? xstrndup(text, (size_t)(colon - text)) : NULL;
+	uint64_t value = 0;
 
 	if (!device || (*device != '/' && strcmp(device, "root") != 0) ||
-	    (in_bytes ? str_to_size(colon + 1, value) : str_to_u64(colon + 1, value)) < 0 ||
-	    !*value) {
-		opts_fail_value(option, text,
-		                in_bytes ? "DEVICE:SIZE or root:SIZE, a second"
-		                         : "DEVICE:NUMBER or root:NUMBER, a second",
-		                err);
-		return NULL;
-	}
-	return io_of(asked, device);
+	    (in_bytes ? str_to_size(colon + 1, &value) : str_to_u64(colon + 1, &value)) < 0 ||
+	    !value)
+		return opts_fail_value(option, text,
+		                       in_bytes ? "DEVICE:SIZE or root:SIZE, a second"
+		                                : "DEVICE:NUMBER or root:NUMBER, a second",
+		                       err);
+	memcpy((char *)io_of(asked, device) + member, &value, sizeof(value));
+	return 0;
 }
 
 int cgroup_ask_read_bps(struct cgroup_asked *asked, const char *value, struct stor_err *err)
 {
-	uint64_t rate = 0;
-	struct cgroup_io *io = parse_io(asked, "--device-read-bps", value, true, &rate, err);
-
-	if (io)
-		io->read_bps = rate;
-	return io ? 0 : -1;
+	return ask_io(asked, "--device-read-bps", value, true, offsetof(struct cgroup_io, read_bps),
+	              err);
 }
 
 int cgroup_ask_write_bps(struct cgroup_asked *asked, const char *value, struct stor_err *err)
 {
-	uint64_t rate = 0;
-	struct cgroup_io *io = parse_io(asked, "--device-write-bps", value, true, &rate, err);
-
-	if (io)
-		io->write_bps = rate;
-	return io ? 0 : -1;
+	return ask_io(asked, "--device-write-bps", value, true,
+	              offsetof(struct cgroup_io, write_bps), err);
 }
 
 int cgroup_ask_read_iops(struct cgroup_asked *asked, const char *value, struct stor_err *err)
 {
-	uint64_t rate = 0;
-	struct cgroup_io *io = parse_io(asked, "--device-read-iops", value, false, &rate, err);
-
-	if (io)
-		io->read_iops = rate;
-	return io ? 0 : -1;
+	return ask_io(asked, "--device-read-iops", value, false,
+	              offsetof(struct cgroup_io, read_iops), err);
 }
 
 int cgroup_ask_write_iops(struct cgroup_asked *asked, const char *value, struct stor_err *err)
 {
-	uint64_t rate = 0;
-	struct cgroup_io *io = parse_io(asked, "--device-write-iops", value, false, &rate, err);
-
-	if (io)
-		io->write_iops = rate;
-	return io ? 0 : -1;
+	return ask_io(asked, "--device-write-iops", value, false,
+	              offsetof(struct cgroup_io, write_iops), err);
 }
 
 int cgroup_ask_io_weight(struct cgroup_asked *asked, const char *value, struct stor_err *err)

@@ -3,11 +3,8 @@
 #include "core/container/net.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <stor/kill_point.h>
 #include <stor/util.h>
@@ -312,39 +309,6 @@ static int prepare_shared(struct own *own, struct stor_err *err)
 	return own->rules_changed ? net_rules_apply(&net->state, err) : 0;
 }
 
-/* A new namespace with its loopback up, while this process stays in its own. */
-static int make_namespace(int *ns_fd, struct stor_err *err)
-{
-	cleanup_close int own_fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	int errnum;
-
-	if (own_fd < 0 || unshare(CLONE_NEWNET) < 0) {
-		errnum = errno;
-		err_fail(err, STOR_FAILED, errnum, "make a network namespace");
-		if (errnum == ENOSPC || errnum == EUSERS)
-			err_hint(err, "the limit /proc/sys/user/max_net_namespaces is reached");
-		return -1;
-	}
-	if (netns_raise_loopback() == 0)
-		*ns_fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	errnum = errno;
-	/* A process that is lost in another namespace must do nothing more. */
-	if (setns(own_fd, CLONE_NEWNET) < 0)
-		abort();
-	return *ns_fd < 0 ? err_fail(err, STOR_FAILED, errnum, "set up the network namespace") : 0;
-}
-
-/* That of the thread, unless it never had a processor. */
-static int take_namespace(struct container_net *net, struct netns *made, struct stor_err *err)
-{
-	if (netns_take_over(made))
-		return make_namespace(&net->ns_fd, err);
-	if (netns_finish(made, err) < 0)
-		return -1;
-	net->ns_fd = steal_fd(&made->fd);
-	return 0;
-}
-
 /* The host's 127.0.0.1 answers for the ports of a pair, as for those of a bridge. */
 static int open_loopback(const struct own *own, struct stor_err *err)
 {
@@ -364,8 +328,9 @@ static int make_own(struct own *own, struct netns *made, struct stor_err *err)
 	for (size_t i = 0; i < net->config->network_count; i++)
 		is_shared = is_shared || net->config->networks[i].bridge;
 	if ((is_shared ? prepare_shared(own, err) : prepare_networks(own, err)) < 0 ||
-	    take_namespace(net, made, err) < 0)
+	    netns_finish(made, err) < 0)
 		return -1;
+	net->ns_fd = steal_fd(&made->fd);
 	for (size_t i = 0; i < net->config->network_count; i++)
 		if (own->veth->make_pair(&own->pairs[i], net->ns_fd, err) < 0)
 			return -1;
