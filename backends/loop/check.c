@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Looking for damage with the filesystem's own checker: the one thing that programs are run for.
+ * Looking for damage with the filesystem's own checker.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -13,6 +13,7 @@
 #include <stor/superblock.h>
 #include <stor/util.h>
 
+#include "common/ext4_shrink.h"
 #include "common/host.h"
 #include "common/loopdev.h"
 #include "loop/loop.h"
@@ -72,10 +73,8 @@ int loop_info(const struct stor_volume *volume, struct stor_info *info, struct s
 	return 0;
 }
 
-/*
- * An image only becomes smaller to take back a growth that its filesystem did not follow: never
- * into what the filesystem says it needs.
- */
+/* Never into what a mounted filesystem says it needs: only a growth that it did not follow is taken
+ * back. */
 static int check_shrink(int fd, const char *path, uint64_t size_bytes, struct stor_err *err)
 {
 	struct stor_superblock sb;
@@ -88,6 +87,18 @@ static int check_shrink(int fd, const char *path, uint64_t size_bytes, struct st
 	           path);
 	host->hint(err, "create a smaller volume and copy the files");
 	return -1;
+}
+
+/* Makes the filesystem smaller first, where it reaches beyond the new end. */
+static int shrink_filesystem(int fd, const char *path, uint64_t size_bytes, struct stor_err *err)
+{
+	struct stor_superblock sb;
+
+	if (stor_superblock_read(fd, &sb) < 0)
+		return host->fail(err, STOR_FAILED, errno, "resize %s: read its superblock", path);
+	if (sb.fs_type && sb.size_bytes <= size_bytes)
+		return 0;
+	return ext4_shrink(fd, size_bytes, path, err);
 }
 
 /* Resizes the file under a live loop device. */
@@ -125,7 +136,7 @@ int loop_resize(const struct stor_volume *volume, const struct stor_resize_req *
 	if (req->root_fd >= 0)
 		return resize_mounted(fd, req->root_fd, path, size_bytes, shrinks, err);
 	if (loop_lock_image(volume, fd, LOCK_EX, 0, err) < 0 ||
-	    (shrinks && check_shrink(fd, path, size_bytes, err) < 0))
+	    (shrinks && shrink_filesystem(fd, path, size_bytes, err) < 0))
 		return -1;
 	if (ftruncate(fd, (off_t)size_bytes) < 0 || fsync(fd) < 0)
 		return host->fail(err, STOR_FAILED, errno, "resize %s", path);

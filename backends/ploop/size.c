@@ -6,11 +6,13 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <stor/kill_point.h>
 #include <stor/superblock.h>
 #include <stor/util.h>
 
+#include "common/ext4_shrink.h"
 #include "common/gpt.h"
 #include "common/host.h"
 #include "ploop/backend.h"
@@ -23,7 +25,11 @@
 struct resize {
 	struct ploop_volume pv;
 	uint64_t size_bytes;
+	uint64_t room_bytes; /* of the filesystem on a smaller disk */
 };
+
+/* First the filesystem has to become smaller. */
+#define FILESYSTEM_FIRST 1
 
 static int store_size(struct resize *s, struct stor_err *err)
 {
@@ -62,40 +68,88 @@ static int grow(struct resize *s, struct stor_err *err)
 
 /* --- smaller --- */
 
-/*
- * A disk only becomes smaller to take back a growth that its filesystem did not follow: never into
- * what the filesystem says it needs.
- */
-static int check_shrink(const struct resize *s, struct blockdev *disk, struct stor_err *err)
+/* What a parent has beyond the new end would show when the disk grows again. */
+static int check_parents(const struct resize *s, struct stor_err *err)
+{
+	for (unsigned i = 0; i + 1 < s->pv.count; i++) {
+		const struct ploop_link *link = &s->pv.links[i];
+		uint8_t raw[PLOOP_HEADER_BYTES];
+		struct ploop_header header;
+		uint64_t size = 0;
+		int r = link->is_raw ? link->file->ops->size(link->file, &size)
+		                     : link->file->ops->pread(link->file, raw, sizeof(raw), 0);
+
+		if (r)
+			return host->fail(err, STOR_FAILED, -r, "ploop: read \"%s\"", link->name);
+		if (!link->is_raw && !ploop_header_parse(raw, &header))
+			size = header.sectors * PLOOP_SECTOR;
+		if (size <= s->size_bytes)
+			continue;
+		host->fail(err, STOR_UNSUPPORTED, 0,
+		           "ploop: %s cannot become smaller than the snapshot that it lies on",
+		           s->pv.path);
+		host->hint(err, "merge its snapshots first");
+		return -1;
+	}
+	return 0;
+}
+
+/* What the filesystem will have on the smaller disk, and needs now. */
+static int measure_filesystem(struct resize *s, struct blockdev *disk, uint64_t *needs,
+                              struct stor_err *err)
 {
 	struct ploop_extent extent;
 	struct blockdev *dev;
 	struct gpt_partition fits;
 	uint8_t start[4096] = { 0 };
 	struct stor_superblock sb = { .fs_type = NULL };
-	uint64_t room = s->size_bytes;
 	int r;
 
 	if (ploop_find_filesystem(disk, s->pv.path, &extent, err))
 		return -1;
+	s->room_bytes = s->size_bytes;
 	if (extent.is_partition) {
-		room = 0;
+		uint64_t end = 0;
+
 		if (!gpt_layout(s->size_bytes / PLOOP_SECTOR, s->pv.descriptor.cluster_sectors,
 		                &fits))
-			room = (fits.first_sector + fits.sectors) * PLOOP_SECTOR;
-		room = room > extent.offset_bytes ? room - extent.offset_bytes : 0;
+			end = (fits.first_sector + fits.sectors) * PLOOP_SECTOR;
+		s->room_bytes = end > extent.offset_bytes ? end - extent.offset_bytes : 0;
 	}
 	dev = window_open(disk, extent.offset_bytes, extent.size_bytes);
 	r = dev ? blockdev_pread(dev, start, sizeof(start), 0) : -errno;
 	blockdev_close(dev);
 	if (r)
 		return host->fail(err, STOR_FAILED, -r, "ploop: %s: read superblock", s->pv.path);
-	if (stor_superblock_ext_(start + 1024, &sb) && sb.size_bytes <= room)
+	*needs = stor_superblock_ext_(start + 1024, &sb) ? sb.size_bytes : UINT64_MAX;
+	return 0;
+}
+
+/* The partition table of the smaller disk, while the larger one is there. */
+static int shrink_partition(const struct resize *s, struct blockdev *disk, struct stor_err *err)
+{
+	struct gpt_partition partition, wanted;
+	struct blockdev *smaller;
+	enum gpt_state state;
+	int r = gpt_read(disk, &state, &partition);
+
+	if (!r && state == GPT_NONE)
 		return 0;
-	host->fail(err, STOR_UNSUPPORTED, 0, "ploop: cannot make the filesystem in %s smaller",
-	           s->pv.path);
-	host->hint(err, "create a smaller volume and copy the files");
-	return -1;
+	if (!r &&
+	    gpt_layout(s->size_bytes / PLOOP_SECTOR, s->pv.descriptor.cluster_sectors, &wanted) < 0)
+		return host->fail(err, STOR_USAGE, 0, "ploop: %s: too small for a partition",
+		                  s->pv.path);
+	smaller = r ? NULL : window_open(disk, 0, s->size_bytes);
+	if (!r && !smaller)
+		r = -errno;
+	if (!r) {
+		wanted.sectors += wanted.first_sector - partition.first_sector;
+		wanted.first_sector = partition.first_sector;
+		r = gpt_write(smaller, &wanted);
+	}
+	blockdev_close(smaller);
+	return r ? host->fail(err, STOR_FAILED, -r, "ploop: %s: write partition table", s->pv.path)
+	         : 0;
 }
 
 /* Nothing of the top is left beyond the new end, so its table can end there. */
@@ -133,37 +187,53 @@ static int cut_top(struct resize *s, struct stor_err *err)
 	return 0;
 }
 
-static int open_engine(struct resize *s, struct ploop_engine **engine, struct stor_err *err)
-{
-	if (ploop_volume_open_chain(&s->pv, NULL, true, 0, err))
-		return -1;
-	*engine = ploop_volume_engine(&s->pv, true, err);
-	return *engine ? 0 : -1;
-}
-
+/* Also FILESYSTEM_FIRST. */
 static int shrink(struct resize *s, struct stor_err *err)
 {
-	struct ploop_engine *engine = ploop_volume_engine(&s->pv, true, err);
+	struct ploop_engine *engine;
 	struct blockdev *disk;
+	uint64_t needs = 0;
 	int r;
 
+	if (check_parents(s, err))
+		return -1;
+	engine = ploop_volume_engine(&s->pv, true, err);
 	if (!engine)
 		return -1;
 	disk = ploop_engine_blockdev(engine);
-	r = check_shrink(s, disk, err);
+	r = measure_filesystem(s, disk, &needs, err);
+	if (!r && needs > s->room_bytes)
+		r = FILESYSTEM_FIRST;
+	if (!r)
+		r = shrink_partition(s, disk, err);
 	if (!r) {
 		r = blockdev_discard(disk, s->size_bytes, disk->size_bytes - s->size_bytes);
 		if (!r)
 			r = blockdev_flush(disk);
 		if (r)
-			host->fail(err, STOR_FAILED, -r, "ploop: %s: free its end", s->pv.path);
+			r = host->fail(err, STOR_FAILED, -r, "ploop: %s: free its end", s->pv.path);
 	}
-	if (ploop_engine_close(engine, err) || r)
+	if (ploop_engine_close(engine, err))
 		return -1;
-	if (store_size(s, err) || cut_top(s, err) || open_engine(s, &engine, err))
+	if (r)
+		return r;
+	return store_size(s, err) || cut_top(s, err) ? -1 : 0;
+}
+
+/* On the attached volume, which nobody mounts. */
+static int shrink_filesystem(const struct stor_volume *volume, uint64_t room_bytes,
+                             struct stor_err *err)
+{
+	struct stor_attach_req req = { .struct_size = sizeof(req), .userns_fd = -1 };
+	struct stor_attachment at = { .struct_size = sizeof(at) };
+	int r = ploop_attach(volume, &req, &at, err);
+
+	if (r)
 		return -1;
-	r = fit_partition(s, engine, err);
-	return ploop_engine_close(engine, err) || r ? -1 : 0;
+	r = ext4_shrink(at.fd, room_bytes, volume->path, err);
+	if (!r && fsync(at.fd) < 0)
+		r = host->fail(err, STOR_FAILED, errno, "shrink %s", volume->path);
+	return ploop_end_attachment(volume, &at, err) ? -1 : r;
 }
 
 static int resize_files(struct resize *s, struct stor_err *err)
@@ -226,6 +296,17 @@ static int resize_running(const struct stor_volume *volume, const struct stor_re
 	return pv.has_descriptor ? ploop_descriptor_store(pv.dir, &pv.descriptor, err) : 0;
 }
 
+static int resize_stopped(const struct stor_volume *volume, struct resize *s, struct stor_err *err)
+{
+	int r;
+
+	if (ploop_volume_open(volume, PLOOP_VOLUME_EXCLUSIVE, 0, &s->pv, err))
+		return -1;
+	r = resize_files(s, err);
+	ploop_volume_close(&s->pv);
+	return r;
+}
+
 int ploop_resize(const struct stor_volume *volume, const struct stor_resize_req *req,
                  struct stor_err *err)
 {
@@ -234,9 +315,14 @@ int ploop_resize(const struct stor_volume *volume, const struct stor_resize_req 
 
 	if (req->root_fd >= 0)
 		return resize_running(volume, req, err);
-	if (ploop_volume_open(volume, PLOOP_VOLUME_EXCLUSIVE, 0, &s.pv, err))
+	r = resize_stopped(volume, &s, err);
+	if (r != FILESYSTEM_FIRST)
+		return r;
+	if (shrink_filesystem(volume, s.room_bytes, err))
 		return -1;
-	r = resize_files(&s, err);
-	ploop_volume_close(&s.pv);
-	return r;
+	r = resize_stopped(volume, &s, err);
+	return r == FILESYSTEM_FIRST
+	               ? host->fail(err, STOR_FAILED, 0,
+	                            "ploop: %s: its filesystem is as large as before", volume->path)
+	               : r;
 }

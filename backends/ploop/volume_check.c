@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The check of a volume: the descriptor against the files, each image, the partition table, and
- * the filesystem with its own checker: the one thing that programs are run for. The checker sees
+ * the filesystem with its own checker. The checker sees
  * the filesystem as a sparse copy that the engine reads out; only a repair is done on the device.
  */
 #include <errno.h>

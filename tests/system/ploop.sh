@@ -154,11 +154,49 @@ test_a_descriptor_reaches_nothing_else() {
 	err_has 'lies outside its folder'
 }
 
-test_smaller_is_refused() {
+# The filesystem first, then the partition table, the descriptor and the image.
+test_smaller() {
+	local layout sum
+	for layout in expandable preallocated raw; do
+		make_volume -o layout=$layout v
+		expect 0 run_stor run --root v -- sh -c 'head -c 6291456 /dev/urandom >/big && sha256sum </big'
+		sum=$(cat "$OUT")
+		expect 0 run_stor volume resize v 40M
+		expect 0 run_stor volume check v
+		expect 0 run_stor volume inspect v
+		out_has '"size": 41943040,'
+		expect 0 run_stor run --read-only --root v -- sha256sum /big
+		out_has "^${sum%% *} "
+		if [ $layout != raw ]; then
+			same "$(od -An -tu8 -j36 -N8 "$(data v)/root.hds" | tr -d ' ')" 81920
+			[ "$(stat -c %s "$(data v)/root.hds")" -le $((42 << 20)) ] || fail "the image is as large as before"
+		else
+			same "$(stat -c %s "$(data v)/root.hds")" $((40 << 20))
+		fi
+		[ $layout = raw ] || accepted "$(data v)/root.hds"
+		expect 0 run_stor volume rm v
+	done
+}
+
+test_too_small() {
 	make_volume v
-	expect 5 run_stor volume resize v 16M
+	expect 0 run_stor run --root v -- sh -c 'head -c 31457280 /dev/urandom >/big && sha256sum </big'
+	local sum
+	sum=$(cat "$OUT")
+	expect 2 run_stor volume resize v 24M
+	err_has 'its filesystem holds too much: it needs [0-9]+ KiB, and would have 22528 KiB'
+	expect 0 run_stor volume inspect v
+	out_has '"size": 67108864,'
 	expect 0 run_stor volume check v
-	accepted "$(data v)/root.hds"
+	expect 0 run_stor run --read-only --root v -- sha256sum /big
+	out_has "^${sum%% *} "
+	# What a snapshot has beyond the end would come back when the disk grows.
+	expect 0 run_stor volume snapshot v s
+	expect 5 run_stor volume resize v 60M
+	err_has 'than the snapshot that it lies on'
+	expect 0 run_stor volume merge v s
+	expect 0 run_stor volume resize v 60M
+	expect 0 run_stor volume check v
 }
 
 test_damage_is_found() {

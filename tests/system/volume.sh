@@ -216,8 +216,16 @@ test_resize() {
 	mkdir m
 	expect 0 run_stor volume create --backend loop --size 64M v
 	expect 0 run_stor volume resize v 64M
-	expect 5 run_stor volume resize v 1M
-	err_has 'smaller'
+	expect 2 run_stor volume resize v 1M
+	err_has 'its filesystem holds too much'
+	expect 0 run_stor volume create --backend loop --size 64M --image busybox full
+	expect 0 run_stor run --root full -- sh -c 'head -c 8388608 /dev/urandom >/big && sha256sum /big'
+	cp "$OUT" sum
+	expect 0 run_stor volume resize full 32M
+	same "$(stat -c %s "$STOR_STORE/volumes/full/data/image")" $((32 << 20))
+	expect 0 run_stor volume check full
+	expect 0 run_stor run --read-only --root full -- sha256sum /big
+	cmp "$OUT" sum || fail 'another content'
 	expect 2 run_stor volume resize v 0
 	expect 2 run_stor volume resize v big
 	expect 0 run_stor volume create --backend dir d
