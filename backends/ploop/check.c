@@ -180,6 +180,17 @@ static int check_slot(struct examined *e, uint64_t guest, uint32_t *slot, bool *
 	return say_slot(e, guest, "shares its place in the file with another");
 }
 
+/* A slot of the table's last cluster that the disk does not have: it would show when it grows. */
+static int check_surplus(struct examined *e, uint64_t guest, uint32_t *slot, bool *is_changed)
+{
+	e->bad++;
+	if (e->check->repair) {
+		*slot = 0;
+		*is_changed = true;
+	}
+	return say_slot(e, guest, "lies beyond the end of the disk");
+}
+
 static int check_page(struct examined *e, uint32_t index)
 {
 	uint64_t first = (uint64_t)index * PLOOP_PAGE_SLOTS,
@@ -191,11 +202,10 @@ static int check_page(struct examined *e, uint32_t index)
 		uint64_t guest = first + i - PLOOP_HEADER_SLOTS;
 		uint32_t slot = ploop_get32(e->page + (size_t)i * 4);
 
-		if (guest >= e->header.entries)
-			break;
 		if (!slot)
 			continue;
-		r = check_slot(e, guest, &slot, &is_changed);
+		r = guest < e->header.entries ? check_slot(e, guest, &slot, &is_changed)
+		                              : check_surplus(e, guest, &slot, &is_changed);
 		ploop_put32(e->page + (size_t)i * 4, slot);
 	}
 	if (r || !is_changed)
@@ -208,7 +218,8 @@ static int check_page(struct examined *e, uint32_t index)
 
 static int check_table(struct examined *e, struct stor_err *err)
 {
-	uint32_t pages = ploop_page_of(e->header.entries - 1) + 1;
+	uint32_t pages =
+		(uint32_t)((uint64_t)e->header.first_sector * PLOOP_SECTOR / PLOOP_PAGE_BYTES);
 	int r = 0;
 
 	for (uint32_t i = 0; i < pages && !r; i++) {

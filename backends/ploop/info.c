@@ -25,6 +25,8 @@ static int count_image(const struct ploop_volume *pv, const char *file, uint64_t
 {
 	struct stat st;
 
+	if (fstatat(pv->dir_fd, file, &st, 0) < 0 && errno == ENOENT)
+		return 0;
 	if (fstatat(pv->dir_fd, file, &st, 0) < 0)
 		return host->fail(err, STOR_FAILED, errno, "ploop: image %s of %s", file, pv->path);
 	*(is_own(file) ? own : shared) += (uint64_t)st.st_blocks * 512;
@@ -75,13 +77,48 @@ static int emit_tool(struct stor_info *info, struct stor_err *err)
 	return info->emit(info->emit_ctx, "tool", text);
 }
 
+/* A file of the chain is missing, or the chain is none: the check tells what is wrong with a volume
+ * that nobody can attach. */
+static bool is_broken(const struct ploop_volume *pv)
+{
+	const struct ploop_descriptor *d = &pv->descriptor;
+	const struct ploop_shot *shot = ploop_descriptor_shot(d, d->top);
+
+	for (unsigned n = 0; n < PLOOP_CHAIN_MAX; n++) {
+		const struct ploop_image *image = ploop_descriptor_image(d, shot->guid);
+
+		if (!image || faccessat(pv->dir_fd, image->file, F_OK, 0) < 0)
+			return true;
+		if (guid_equal(shot->parent, PLOOP_NO_GUID))
+			return false;
+		shot = ploop_descriptor_shot(d, shot->parent);
+		if (!shot)
+			return true;
+	}
+	return true;
+}
+
+static int describe_chain(struct ploop_volume *pv, struct stor_info *info, struct stor_err *err)
+{
+	if (ploop_volume_open_chain(pv, NULL, false, 0, err))
+		return -1;
+	info->format = format_of(pv);
+	/* Whoever attached it for writing holds an exclusive lock. Another descriptor of our own
+	 * asks, and lets go when it is closed. */
+	info->in_use = flock(ploop_volume_top(pv)->file->fd, LOCK_SH | LOCK_NB) < 0 &&
+	               errno == EWOULDBLOCK;
+	return 0;
+}
+
 int ploop_info(const struct stor_volume *volume, struct stor_info *info, struct stor_err *err)
 {
 	cleanup_ploop_volume struct ploop_volume pv = PLOOP_VOLUME_INIT;
 	uint64_t own = 0, shared = 0;
 
-	if (ploop_volume_open(volume, PLOOP_VOLUME_UNLOCKED, 0, &pv, err) ||
-	    ploop_volume_open_chain(&pv, NULL, false, 0, err))
+	if (ploop_volume_open(volume, PLOOP_VOLUME_UNLOCKED, 0, &pv, err))
+		return -1;
+	info->format = "ploop, broken";
+	if (!is_broken(&pv) && describe_chain(&pv, info, err))
 		return -1;
 	for (unsigned i = 0; i < pv.descriptor.image_count; i++)
 		if (count_image(&pv, pv.descriptor.images[i].file, &own, &shared, err))
@@ -89,11 +126,6 @@ int ploop_info(const struct stor_volume *volume, struct stor_info *info, struct 
 	info->size_bytes = pv.descriptor.sectors * PLOOP_SECTOR;
 	info->allocated_bytes = own + shared;
 	info->exclusive_bytes = own;
-	info->format = format_of(&pv);
-	/* Whoever attached it for writing holds an exclusive lock. Another descriptor of our own
-	 * asks, and lets go when it is closed. */
-	info->in_use = flock(ploop_volume_top(&pv)->file->fd, LOCK_SH | LOCK_NB) < 0 &&
-	               errno == EWOULDBLOCK;
 	if (emit_number(info, "shared_bytes", shared) ||
 	    emit_number(info, "chain_files", pv.count) ||
 	    emit_number(info, "cluster_bytes",

@@ -68,11 +68,20 @@ static int check_orphan(void *ctx, const char *name)
 	                       "%s: an image that " PLOOP_DESCRIPTOR_NAME " does not name", name);
 }
 
+/* Files below and with a state; more than there are: it descends from itself. */
+static unsigned depth_of(const struct ploop_descriptor *d, const struct ploop_shot *shot)
+{
+	unsigned depth = 0;
+
+	while (shot && depth++ <= d->shot_count)
+		shot = ploop_descriptor_shot(d, shot->parent);
+	return depth;
+}
+
 /* Of what the parser lets pass: a circle, a parent that does not exist, too many files. */
-static int check_states(struct volume_check *c, struct stor_err *err)
+static int check_states(struct volume_check *c)
 {
 	const struct ploop_descriptor *d = &c->pv.descriptor;
-	const struct ploop_image *chain[PLOOP_CHAIN_MAX];
 	int r = 0;
 
 	for (unsigned i = 0; i < d->shot_count && !r; i++) {
@@ -86,15 +95,66 @@ static int check_states(struct volume_check *c, struct stor_err *err)
 			r = ploop_check_say(&c->check, "error",
 			                    "state %s has a parent that does not exist",
 			                    shot->guid);
+		else if (depth_of(d, shot) > d->shot_count)
+			r = ploop_check_say(&c->check, "error", "state %s descends from itself",
+			                    shot->guid);
+		else if (depth_of(d, shot) > PLOOP_CHAIN_MAX)
+			r = ploop_check_say(&c->check, "error",
+			                    "state %s lies on a chain of more than %u files",
+			                    shot->guid, PLOOP_CHAIN_MAX);
 	}
-	if (r || c->check.damaged)
-		return r;
-	return ploop_descriptor_chain(d, d->top, chain, err) ? 0 : -1;
+	return r;
 }
 
 /* --- images --- */
 
-/* The disk never is larger below than above, or data would show that was cut off. */
+static bool is_raw_base(const struct volume_check *c, const struct ploop_image *image)
+{
+	const struct ploop_shot *shot = ploop_descriptor_shot(&c->pv.descriptor, image->guid);
+
+	return image->is_plain && shot && guid_equal(shot->parent, PLOOP_NO_GUID);
+}
+
+/* Sectors of the disk as the image has them; 0: it cannot be read, which others say. */
+static uint64_t sectors_of(struct volume_check *c, const struct ploop_image *image)
+{
+	cleanup_ploop_file struct ploop_file *file = NULL;
+	uint8_t raw[PLOOP_HEADER_BYTES];
+	struct ploop_header header;
+	uint64_t size = 0;
+
+	if (!image || c->pv.dir->ops->open(c->pv.dir, image->file, 0, &file))
+		return 0;
+	if (is_raw_base(c, image))
+		return file->ops->size(file, &size) ? 0 : size / PLOOP_SECTOR;
+	return file->ops->pread(file, raw, sizeof(raw), 0) || ploop_header_parse(raw, &header)
+	               ? 0
+	               : header.sectors;
+}
+
+/* The disk is never larger below than above, or data would show that was cut off; and the live
+ * state has all of it. */
+static int check_size(struct volume_check *c, const struct ploop_image *image)
+{
+	const struct ploop_descriptor *d = &c->pv.descriptor;
+	const struct ploop_shot *shot = ploop_descriptor_shot(d, image->guid);
+	const struct ploop_image *parent = ploop_descriptor_image(d, shot->parent);
+	uint64_t sectors = sectors_of(c, image), below = sectors_of(c, parent);
+
+	if (!sectors)
+		return 0;
+	if (guid_equal(image->guid, d->top) && sectors < d->sectors)
+		return ploop_check_say(&c->check, "error",
+		                       "%s: the disk has %" PRIu64 " sectors, not %" PRIu64,
+		                       image->file, sectors, d->sectors);
+	if (below > sectors)
+		return ploop_check_say(&c->check, "error",
+		                       "%s: the disk has %" PRIu64 " sectors, but %" PRIu64
+		                       " in %s, which it lies on",
+		                       image->file, sectors, below, parent->file);
+	return 0;
+}
+
 static int check_header(struct volume_check *c, const struct ploop_image *image,
                         struct ploop_file *file)
 {
@@ -108,18 +168,13 @@ static int check_header(struct volume_check *c, const struct ploop_image *image,
 		return ploop_check_say(&c->check, "error",
 		                       "%s: clusters of %" PRIu32 " sectors, not %" PRIu32,
 		                       image->file, header.cluster_sectors, d->cluster_sectors);
-	if (guid_equal(image->guid, d->top) && header.sectors < d->sectors)
-		return ploop_check_say(&c->check, "error",
-		                       "%s: the disk has %" PRIu64 " sectors, not %" PRIu64,
-		                       image->file, header.sectors, d->sectors);
 	return 0;
 }
 
 static int check_image(struct volume_check *c, const struct ploop_image *image,
                        struct stor_err *err)
 {
-	const struct ploop_shot *shot = ploop_descriptor_shot(&c->pv.descriptor, image->guid);
-	bool is_raw = image->is_plain && shot && guid_equal(shot->parent, PLOOP_NO_GUID);
+	bool is_raw = is_raw_base(c, image);
 	/* A parent in another volume's folder is that volume's to mend. */
 	bool repairs = c->check.repair && !strchr(image->file, '/');
 	struct ploop_check own = c->check;
@@ -338,10 +393,13 @@ static int check_files(struct volume_check *c, struct stor_err *err)
 {
 	const struct ploop_descriptor *d = &c->pv.descriptor;
 
-	if (check_states(c, err))
+	if (check_states(c))
 		return -1;
 	for (unsigned i = 0; i < d->image_count; i++)
 		if (check_image(c, &d->images[i], err))
+			return -1;
+	for (unsigned i = 0; i < d->image_count; i++)
+		if (check_size(c, &d->images[i]))
 			return -1;
 	return c->pv.has_descriptor ? c->pv.dir->ops->list(c->pv.dir, check_orphan, c) : 0;
 }

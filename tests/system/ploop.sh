@@ -214,9 +214,6 @@ test_damage_is_found() {
 	cp "$file" "$(data v)/stray"
 	expect 0 run_stor volume check v
 	out_has 'stray: an image that DiskDescriptor.xml does not name'
-	rm "$file"
-	expect 3 run_stor volume check v
-	err_has 'No such file'
 }
 
 test_parameters() {
