@@ -46,10 +46,11 @@ verify_by_qemu() {
 new() { mkdir "$1"; truncate -s "$2" "$1.raw"; }
 M=1048576
 
-# NAME KIND CLUSTER
+# NAME KIND CLUSTER [MIB]
 own_disk() {
-	new "$1" 40M
-	ctl make "$1" "$2" $((40 * M)) "$3"
+	local mib=${4:-40}
+	new "$1" "${mib}M"
+	ctl make "$1" "$2" $((mib * M)) "$3"
 	put "$1" 0 $((3 * M))
 	put "$1" $((17 * M - 4096)) 12288
 	verify "$1"
@@ -65,6 +66,87 @@ test_own_images() {
 	for kind in v1 v2 raw; do
 		for cluster in 32768 1048576 4194304; do own_disk "d$kind$cluster" $kind $cluster; done
 	done
+}
+
+test_the_largest_clusters() {
+	judges
+	local kind
+	for kind in v1 v2; do
+		own_disk d$kind $kind $((64 * M)) 192
+		cp d$kind.raw a.raw
+		ctl snapshot d$kind a
+		put d$kind $((130 * M)) 4096 # one page of a cluster: the rest is copied up
+		verify d$kind
+		verify_snapshot d$kind a a.raw
+		ctl merge d$kind
+		verify d$kind
+		verify_by_qemu d$kind
+	done
+	# And of others, in whose images the engine writes.
+	qemu-img create -q -f parallels -o size=192M,cluster_size=64M q.hds
+	qemu-io -f parallels -c 'write -q -P 7 100M 1M' q.hds
+	mkdir q
+	mv q.hds q/root.hdd
+	qemu-img convert -f parallels -O raw q/root.hdd q.raw
+	ctl restore q root.hdd
+	put q $((3 * M)) 8192
+	verify q
+	verify_by_qemu q
+	mkdir p
+	truncate -s 192M p.raw
+	pl init -s 192M -t none -b 131072 p/root.hdd
+	put p $((70 * M)) 8192
+	verify p
+	verify_by_qemu p
+}
+
+# part DISK OFFSET LENGTH FILE: all who can read that part agree with the file.
+part() {
+	ctl dump "$1" dump "$2" "$3"
+	cmp dump "$4" || fail "$1: the engine reads something else at $2"
+	"$READ" "$1" - "$2" "$3" | cmp - "$4" || fail "$1: ploop-read reads something else at $2"
+}
+# The largest disks, which lie in sparse files. Sizes in bytes; the last cluster is the last slot.
+test_the_largest_disks() {
+	judges
+	local kind bytes at places n
+	head -c $M /dev/urandom >one
+	head -c $M /dev/urandom >two
+	for kind in v1 v2; do
+		bytes=$((1 << 44))
+		[ $kind = v2 ] || bytes=$(((1 << 41) - 16 * M)) # every place in the file has a name
+		places="0 $((bytes / 2)) $((bytes - M))"
+		mkdir $kind
+		ctl make $kind $kind $bytes $M
+		for at in $places; do ctl load $kind one "$at"; done
+		for at in $places; do part $kind "$at" $M one; done
+		pl check $kind/$X || fail "ploop check of $kind"
+		n=$(du -k --apparent-size $kind/root.hdd | cut -f1)
+		[ "$n" -lt $((80 * 1024)) ] || fail "$kind: $n KiB"
+		ctl snapshot $kind s
+		ctl load $kind two $((bytes - M))
+		part $kind $((bytes - M)) $M two
+		part $kind 0 $M one
+		qemu-io -r -f parallels -c "read -q $((bytes - M)) $M" $kind/root.hdd >qemu.log 2>&1 || fail "qemu: $(cat qemu.log)"
+		qemu-io -r -f parallels -c "read -v $((bytes - M)) 16" $kind/root.hdd 2>/dev/null | head -n1 |
+			grep -qF "$(od -An -tx1 -N4 one | sed 's/^ //')" || fail "qemu-img reads something else"
+		ctl merge $kind s
+		part $kind $((bytes - M)) $M two
+		pl check $kind/$X || fail "ploop check of $kind after a merge"
+		ctl compact $kind >compacted
+		part $kind $((bytes / 2)) $M one
+		rm -rf $kind
+	done
+	# Those of ploop and qemu-img, which the engine opens, writes and reads.
+	mkdir p q
+	pl init -s $(((1 << 31) - 1024))K -t none p/root.hdd
+	ctl load p one $(((1 << 41) - 2 * M))
+	part p $(((1 << 41) - 2 * M)) $M one
+	pl check p/$X || fail "ploop check of ploop's own"
+	qemu-img create -q -f parallels -o size=16T,cluster_size=1M q/root.hdd
+	ctl restore q root.hdd
+	ctl load q one $(((1 << 44) - M))
+	part q $(((1 << 44) - M)) $M one
 }
 
 test_own_operations() {

@@ -6,6 +6,7 @@
  *	ploopctl discard FOLDER OFFSET LENGTH
  *	ploopctl load FOLDER FILE [OFFSET]		write the file's bytes there
  *	ploopctl dump FOLDER FILE [ID]		all of the disk; of a snapshot
+ *	ploopctl dump FOLDER FILE OFFSET LENGTH	a part of it
  *	ploopctl grow FOLDER SIZE | compact FOLDER | list FOLDER | guid ID
  *	ploopctl snapshot|rollback|delete FOLDER ID | merge FOLDER [ID [UNTIL]]
  *	ploopctl version FOLDER 1|2 | layout FOLDER expandable|preallocated|raw
@@ -99,17 +100,17 @@ static int load_file(struct blockdev *dev, const char *path, uint64_t offset)
 	return r;
 }
 
-static int dump(struct blockdev *dev, const char *path)
+static int dump(struct blockdev *dev, const char *path, uint64_t start, uint64_t end)
 {
 	cleanup_free uint8_t *data = aligned_alloc(4096, STEP);
 	cleanup_close int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	int r = data && fd >= 0 ? 0 : -errno;
 
-	for (uint64_t at = 0; at < dev->size_bytes && !r; at += STEP) {
-		uint64_t step = dev->size_bytes - at < STEP ? dev->size_bytes - at : STEP;
+	for (uint64_t at = start; at < end && !r; at += STEP) {
+		uint64_t step = end - at < STEP ? end - at : STEP;
 
 		r = blockdev_pread(dev, data, step, at);
-		if (!r && pwrite_all(fd, data, step, at))
+		if (!r && pwrite_all(fd, data, step, at - start))
 			r = -errno;
 	}
 	return r;
@@ -125,9 +126,9 @@ static int content(struct ploop_disk *disk, int argc, char **argv, struct stor_e
 	struct blockdev *dev;
 	int r = -EINVAL;
 
-	if (!writes && argc > 3)
+	if (!writes && argc == 4)
 		ploop_snapshot_guid(argv[3], guid);
-	engine = ploop_disk_engine(disk, !writes && argc > 3 ? guid : NULL, writes, err);
+	engine = ploop_disk_engine(disk, !writes && argc == 4 ? guid : NULL, writes, err);
 	if (!engine)
 		return -1;
 	dev = ploop_engine_blockdev(engine);
@@ -140,7 +141,9 @@ static int content(struct ploop_disk *disk, int argc, char **argv, struct stor_e
 	else if (!strcmp(verb, "load") && argc > 2)
 		r = load_file(dev, argv[2], argc > 3 ? number(argv[3]) : 0);
 	else if (!writes && argc > 2)
-		r = dump(dev, argv[2]);
+		r = argc > 4 ? dump(dev, argv[2], number(argv[3]),
+		                    number(argv[3]) + number(argv[4]))
+		             : dump(dev, argv[2], 0, dev->size_bytes);
 	if (!strcmp(verb, "grow") && !r) {
 		disk->descriptor.sectors = ploop_engine_size(engine) / PLOOP_SECTOR;
 		r = ploop_descriptor_store(disk->dir, &disk->descriptor, err) ? -EIO : 0;
