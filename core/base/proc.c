@@ -138,6 +138,8 @@ static void exec_captured(const char *const *argv, int output_fd)
 	signal(SIGPIPE, SIG_DFL);
 	if (dup2(null_fd, 0) < 0 || dup2(output_fd, 1) < 0 || dup2(output_fd, 2) < 0)
 		_exit(126);
+	/* Its words may be read by a program. */
+	setenv("LC_ALL", "C", 1);
 	execvp(argv[0], (char *const *)argv);
 	_exit(errno == ENOENT ? 127 : 126);
 }

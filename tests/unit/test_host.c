@@ -292,6 +292,33 @@ static void test_temp_file(void **state)
 	close(store_fd);
 }
 
+static int join_line(void *ctx, const char *key, const char *value)
+{
+	char *text = ctx;
+
+	assert_string_equal(key, "note");
+	snprintf(text + strlen(text), 64 - strlen(text), "%s;", value);
+	return 0;
+}
+
+static void test_programs_speak_english(void **state)
+{
+	static const char *const argv[] = { "sh", "-c", "echo $LC_ALL; echo two >&2; exit 7",
+		                            NULL };
+	static const char *const absent[] = { "no-such-program", NULL };
+	const struct stor_host *host = host_services();
+	struct stor_err err = STOR_ERR_INIT;
+	char text[64] = "";
+
+	(void)state;
+	setenv("LC_ALL", "de_DE.UTF-8", 1);
+	assert_int_equal(host->run_program(argv, join_line, text, &err), 7);
+	unsetenv("LC_ALL");
+	assert_string_equal(text, "C;two;");
+	assert_int_equal(host->run_program(absent, NULL, NULL, &err), -1);
+	assert_int_equal(err.status, STOR_UNSUPPORTED);
+}
+
 static void test_progress_reports_interruption(void **state)
 {
 	struct stor_err err = STOR_ERR_INIT;
@@ -312,6 +339,7 @@ int main(void)
 		cmocka_unit_test(test_server_refuses_closed_descriptor),
 		cmocka_unit_test(test_isolated_call),
 		cmocka_unit_test(test_temp_file),
+		cmocka_unit_test(test_programs_speak_english),
 		cmocka_unit_test(test_progress_reports_interruption),
 	};
 
