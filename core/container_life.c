@@ -131,18 +131,21 @@ static int look(struct waiting *w, struct stor_err *err)
 	cleanup_record struct record record = RECORD_INIT;
 	int there = open_record(w, err);
 	const char *status, *code;
+	bool has_ended;
 
 	if (there < 0 || read_record(w, &record, err) < 0)
 		return -1;
 	status = record_get(&record, "status");
 	code = record_get(&record, "exit-code");
-	if (status && !strcmp(status, "exited") && !store_is_live(w->store, w->id, NULL)) {
+	has_ended = status && !strcmp(status, "exited");
+	if (has_ended && !store_is_live(w->store, w->id, NULL)) {
 		snprintf(w->code, 12, "%s", code ? code : "unknown");
 		return 1;
 	}
-	return there ? 0
-	             : err_fail(err, STOR_NOT_FOUND, 0, "container %s was removed before it ended",
-	                        w->id);
+	/* Its stor process may be about to let go, with the record gone already. */
+	return there || has_ended ? 0
+	                          : err_fail(err, STOR_NOT_FOUND, 0,
+	                                     "container %s was removed before it ended", w->id);
 }
 
 /* The process that will write down the end. -1: there is none; then what is to be done about that
