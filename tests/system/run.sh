@@ -174,6 +174,27 @@ test_mount_makes_a_volume_and_keeps_it() {
 	expect 0 run_stor volume rm data-dir data-loop too-dir too-loop
 }
 
+# Each size and parameter has a golden volume of its own, but where that lies below an overlay.
+test_roots_are_as_large_as_asked() {
+	local size how kib
+	goldens() { find "$STOR_STORE/golden" -mindepth 1 -maxdepth 1 | wc -l; }
+	b=loop
+	for how in overlay copy; do
+		for size in 64 128; do
+			inside 0 -o clone=$how --size ${size}M df -k /
+			kib=$(awk '$6 == "/" { print $2 }' "$OUT")
+			[ $((kib * 10)) -gt $((size * 8192)) ] && [ "$kib" -lt $((size * 1024)) ] || fail "$how of $size MiB: $kib KiB"
+		done
+	done
+	same "$(goldens)" 3
+	inside 0 -o clone=copy --size 64M -o journal=no true
+	same "$(goldens)" 4
+	# A default that is written out is the default.
+	inside 0 -o clone=copy --size 64M -o journal=yes true
+	same "$(goldens)" 4
+	nothing_left
+}
+
 test_ulimit() {
 	inside 0 --ulimit nofile=100:200 --ulimit core=0 sh -c 'ulimit -Sn; ulimit -Hn; ulimit -c'
 	out_is "100
