@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* stor ps: the containers that run, or all. */
+#include "core/cmd_ps.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,198 +12,253 @@
 #include "core/cmd_listing.h"
 #include "core/cmd_options.h"
 #include "core/cmd_store.h"
+#include "core/cmd_template.h"
+#include "core/container_show.h"
 #include "core/container_store.h"
 
 #define COLUMNS 7
-#define COMMAND_WIDTH 30
 
 struct options {
 	bool is_json, is_quiet, is_all, is_whole;
+	const char *template;
+	struct strv filters;
+	uint64_t last; /* 0: all */
 };
+
+struct listing {
+	struct store *store;
+	const struct options *opts;
+	struct strv live;
+	struct table table;
+	struct json json;
+};
+
+enum field { ID, NAME, IMAGE, BACKEND, STATUS, CREATED, COMMAND, LABELS, PID, EXIT_CODE };
+
+static const struct template_field fields[] = {
+	{ "ID", ID },         { "Name", NAME },       { "Names", NAME },
+	{ "Image", IMAGE },   { "Backend", BACKEND }, { "Status", STATUS },
+	{ "State", STATUS },  { "Created", CREATED }, { "Command", COMMAND },
+	{ "Labels", LABELS }, { "Pid", PID },         { "ExitCode", EXIT_CODE },
+	{ NULL, 0 },
+};
+
+/* --- options ------------------------------------------------------------------------------ */
 
 static int set_format(void *target, const char *value, struct stor_err *err)
 {
 	struct options *options = target;
 
-	return option_format(&options->is_json, value, err);
+	if (!template_is(value))
+		return option_format(&options->is_json, value, err);
+	options->template = value;
+	return template_check(value, fields, err);
 }
 
 static int set_quiet(void *target, const char *value, struct stor_err *err)
 {
-	struct options *options = target;
-
-	return option_switch(&options->is_quiet, "--quiet", value, err);
+	return option_switch(&((struct options *)target)->is_quiet, "--quiet", value, err);
 }
 
 static int set_all(void *target, const char *value, struct stor_err *err)
 {
-	struct options *options = target;
-
-	return option_switch(&options->is_all, "--all", value, err);
+	return option_switch(&((struct options *)target)->is_all, "--all", value, err);
 }
 
 static int set_whole(void *target, const char *value, struct stor_err *err)
 {
+	return option_switch(&((struct options *)target)->is_whole, "--no-trunc", value, err);
+}
+
+/* As in Docker, the last ones are those of all. */
+static int set_last(void *target, const char *value, struct stor_err *err)
+{
 	struct options *options = target;
 
-	return option_switch(&options->is_whole, "--no-trunc", value, err);
+	options->is_all = true;
+	return str_to_u64(value, &options->last) < 0 || !options->last
+	               ? opts_fail_value("--last", value, "a number from 1 on", err)
+	               : 0;
 }
 
-/* "sh -c …", cut to the column's width unless it is to be whole. */
-static char *command_text(const struct record *record, bool is_whole)
+/* One who asks for those that ended wants to see them. */
+static int set_filter(void *target, const char *value, struct stor_err *err)
 {
-	struct strbuf buf = STRBUF_INIT;
-	const char *word;
+	struct options *options = target;
 
-	for (size_t at = 0; (word = record_next(record, "command", &at));)
-		strbuf_printf(&buf, "%s%s", buf.length ? " " : "", word);
-	if (!is_whole && buf.length > COMMAND_WIDTH) {
-		buf.length = COMMAND_WIDTH - 3;
-		buf.text[buf.length] = '\0';
-		strbuf_puts(&buf, "...");
-	}
-	return strbuf_steal(&buf);
+	strv_add(&options->filters, value);
+	options->is_all |= str_starts(value, "status=") || str_starts(value, "exited=");
+	return ps_filter_check(value, err);
 }
 
-/* "running", "exited (7)" */
-static const char *status_text(const struct record *record, char *buf, size_t size)
+/* --- output ------------------------------------------------------------------------------- */
+
+static char *labels_text(const struct record *record)
 {
-	const char *code = record_get(record, "exit-code");
-
-	if (strcmp(record_get(record, "status"), "exited") != 0 || !code)
-		return record_get(record, "status");
-	snprintf(buf, size, "exited (%s)", code);
-	return buf;
-}
-
-/* What it runs on: an image, or a volume in place. */
-static const char *image_text(const struct record *record)
-{
-	const char *image = record_get(record, "image");
-
-	return image ? image : record_get(record, "volume.root");
-}
-
-static void container_row(struct table *table, const char *id, const struct record *record,
-                          bool is_whole)
-{
-	cleanup_free char *command = command_text(record, is_whole);
-	char created[32], status[64];
-
-	table_cell(table, id);
-	table_cell(table, record_get(record, "name"));
-	table_cell(table, image_text(record));
-	table_cell(table, record_get(record, "backend"));
-	table_cell(table, status_text(record, status, sizeof(status)));
-	table_cell(table, listing_created(record, created, sizeof(created)));
-	table_cell(table, command);
-}
-
-static void labels_json(struct json *json, const struct record *record)
-{
+	struct strbuf text = STRBUF_INIT;
 	const char *label;
 
-	json_open_object(json, "labels");
-	for (size_t at = 0; (label = record_next(record, "label", &at));) {
-		cleanup_free char *key = xstrndup(label, strcspn(label, "="));
+	for (size_t at = 0; (label = record_next(record, "label", &at));)
+		strbuf_printf(&text, "%s%s", text.length ? "," : "", label);
+	return strbuf_steal(&text);
+}
 
-		json_string(json, key, label[strlen(key)] ? label + strlen(key) + 1 : "");
+struct row {
+	const char *id;
+	const struct record *record;
+	bool is_whole;
+};
+
+static char *copy(const char *text)
+{
+	return text ? xstrdup(text) : NULL;
+}
+
+/* One of the fields; malloc'ed, or NULL. */
+static char *field_text(void *ctx, int number)
+{
+	const struct row *row = ctx;
+	char buf[64];
+
+	switch ((enum field)number) {
+	case ID:
+		return xstrdup(row->id);
+	case NAME:
+		return copy(record_get(row->record, "name"));
+	case IMAGE:
+		return copy(container_image_text(row->record));
+	case BACKEND:
+		return copy(record_get(row->record, "backend"));
+	case STATUS:
+		return copy(container_status_text(row->record, buf, sizeof(buf)));
+	case CREATED:
+		return copy(listing_created(row->record, buf, sizeof(buf)));
+	case COMMAND:
+		return container_command_text(row->record, row->is_whole);
+	case LABELS:
+		return labels_text(row->record);
+	case PID:
+		return container_is_up(row->record) ? copy(record_get(row->record, "pid")) : NULL;
+	case EXIT_CODE:
+		return container_is_up(row->record) ? NULL
+		                                    : copy(record_get(row->record, "exit-code"));
 	}
-	json_close_object(json);
+	return NULL;
 }
 
-static void container_json(struct json *json, const char *id, const struct record *record)
+static void print(struct listing *listing, const struct container_item *item)
 {
-	const char *code = record_get(record, "exit-code"), *value;
-	const char *status = record_get(record, "status");
-	bool is_running = status && (!strcmp(status, "running") || !strcmp(status, "paused"));
-	uint64_t number;
+	const struct options *opts = listing->opts;
+	struct row row = { item->id, &item->record, opts->is_whole };
 
-	json_open_object(json, NULL);
-	json_string(json, "id", id);
-	json_string(json, "name", record_get(record, "name"));
-	json_string(json, "image", record_get(record, "image"));
-	json_string(json, "root", record_get(record, "volume.root"));
-	json_string(json, "backend", record_get(record, "backend"));
-	json_string(json, "clone", record_get(record, "volume.clone"));
-	json_string(json, "status", status);
-	/* null: still running, or not known after a kill -9. */
-	if (code && status && !strcmp(status, "exited") && str_to_u64(code, &number) == 0)
-		json_u64(json, "exit_code", number);
-	else
-		json_string(json, "exit_code", NULL);
-	/* The host's number of the container's first process. */
-	if (is_running)
-		json_u64(json, "pid", record_get_u64(record, "pid", 0));
-	else
-		json_string(json, "pid", NULL);
-	json_u64(json, "created", record_get_u64(record, "created", 0));
-	json_open_array(json, "command");
-	for (size_t at = 0; (value = record_next(record, "command", &at));)
-		json_string(json, NULL, value);
-	json_close_array(json);
-	labels_json(json, record);
-	json_close_object(json);
+	if (opts->is_quiet) {
+		puts(item->id);
+	} else if (opts->template) {
+		template_print(opts->template, fields, field_text, &row);
+	} else if (opts->is_json) {
+		json_open_object(&listing->json, NULL);
+		container_json(&listing->json, item->id, &item->record);
+		json_close_object(&listing->json);
+	} else {
+		for (int column = 0; column < COLUMNS; column++) {
+			cleanup_free char *text = field_text(&row, column);
+
+			table_cell(&listing->table, text);
+		}
+	}
 }
 
-static void list_one(struct store *store, const char *id, const struct options *opts,
-                     const struct strv *live, struct table *table, struct json *json)
+/* One that died unnoticed is noticed here; it may go away with that. False: it is gone. */
+static bool bring_up_to_date(struct listing *listing, struct container_item *item)
 {
-	cleanup_record struct record record = RECORD_INIT;
 	struct stor_err why = STOR_ERR_INIT;
-	int result = container_load(store, id, &record, &why);
 
-	/* One that died unnoticed is noticed here; it may go away with that. */
-	if (!result && !strv_has(live, id)) {
-		record_free(&record);
-		result = container_load_current(store, id, &record, &why);
+	if (!item->is_damaged && !strv_has(&listing->live, item->id)) {
+		record_free(&item->record);
+		if (container_load_current(listing->store, item->id, &item->record, &why) < 0)
+			item->is_damaged = true;
 	}
-	if (result < 0 && why.status == STOR_NOT_FOUND)
-		return;
-	if (result < 0)
-		record_set(&record, "status", "damaged");
-	else if (!strcmp(record_get(&record, "status"), "running") && cgroup_is_paused(store, id))
-		record_set(&record, "status", "paused");
-	if (!opts->is_all && !strv_has(live, id))
-		return;
-	if (opts->is_quiet)
-		puts(id);
-	else if (opts->is_json)
-		container_json(json, id, &record);
-	else
-		container_row(table, id, &record, opts->is_whole);
+	if (why.status == STOR_NOT_FOUND)
+		return false;
+	if (item->is_damaged)
+		record_set(&item->record, "status", "damaged");
+	else if (!strcmp(record_get(&item->record, "status"), "running") &&
+	         cgroup_is_paused(listing->store, item->id))
+		record_set(&item->record, "status", "paused");
+	return true;
+}
+
+static void list(struct listing *listing, struct container_set *set)
+{
+	const struct options *opts = listing->opts;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < set->count; i++) {
+		struct container_item item = set->items[i];
+
+		if (bring_up_to_date(listing, &item) &&
+		    (opts->is_all || strv_has(&listing->live, item.id)) &&
+		    ps_filter_passes(&opts->filters, item.id, &item.record)) {
+			set->items[kept++] = item;
+		} else {
+			free(item.id);
+			record_free(&item.record);
+		}
+	}
+	set->count = kept;
+	for (size_t i = opts->last && opts->last < kept ? kept - opts->last : 0; i < kept; i++)
+		print(listing, &set->items[i]);
+}
+
+static int show(struct store *store, const struct options *opts, struct stor_err *err)
+{
+	static const char *const header[COLUMNS] = { "ID",     "NAME",    "IMAGE",  "BACKEND",
+		                                     "STATUS", "CREATED", "COMMAND" };
+	cleanup_container_set struct container_set set = CONTAINER_SET_INIT;
+	struct listing listing = {
+		.store = store, .opts = opts, .table = TABLE_INIT(COLUMNS), .json = JSON_INIT
+	};
+
+	if (container_load_all(store, &set, err) < 0 ||
+	    store_list_live(store, &listing.live, err) < 0)
+		return -1;
+	for (size_t i = 0; i < COLUMNS; i++)
+		table_cell(&listing.table, header[i]);
+	json_open_array(&listing.json, NULL);
+	list(&listing, &set);
+	json_close_array(&listing.json);
+	strv_free(&listing.live);
+	return listing_print(opts->is_json, opts->is_quiet || opts->template, &listing.table,
+	                     &listing.json);
 }
 
 int cmd_ps(struct store *store, int argc, char **argv, struct stor_err *err)
 {
 	static const struct opt options[] = {
 		{ 'a', "all", NULL, "Those that do not run too", set_all },
-		{ 0, "format", "FORMAT", "Print a table or json", set_format },
+		{ 'f', "filter", "KEY=VALUE", "Only those with this name, status, label, ...",
+		  set_filter },
+		{ 0, "format", "FORMAT", "Print a table, json, or a template: {{.Name}}",
+		  set_format },
+		{ 'n', "last", "NUMBER", "Only the so many made last, running or not", set_last },
 		{ 0, "no-trunc", NULL, "Print commands whole", set_whole },
 		{ 'q', "quiet", NULL, "Print ids only", set_quiet },
 		{ 0 },
 	};
 	static const struct opt_command command = {
-		"ps", "[OPTIONS]", "List the containers that run", NULL, options, 0, 0, false,
+		.name = "ps",
+		.synopsis = "[OPTIONS]",
+		.summary = "List the containers that run",
+		.options = options,
 	};
-	static const char *const header[COLUMNS] = { "ID",     "NAME",    "IMAGE",  "BACKEND",
-		                                     "STATUS", "CREATED", "COMMAND" };
 	struct options opts = { .is_json = false };
-	cleanup_strv struct strv ids = STRV_INIT, live = STRV_INIT;
-	struct table table = TABLE_INIT(COLUMNS);
-	struct json json = JSON_INIT;
 	char **operands;
 	int count, result = opts_parse(&command, &opts, argc, argv, &operands, &count, err);
 
-	if (result)
-		return result < 0 ? -1 : 0;
-	if (container_list(store, &ids, err) < 0 || store_list_live(store, &live, err) < 0)
-		return -1;
-	for (size_t i = 0; i < COLUMNS; i++)
-		table_cell(&table, header[i]);
-	json_open_array(&json, NULL);
-	for (size_t i = 0; i < ids.count; i++)
-		list_one(store, ids.items[i], &opts, &live, &table, &json);
-	json_close_array(&json);
-	return listing_print(opts.is_json, opts.is_quiet, &table, &json);
+	if (!result)
+		result = show(store, &opts, err);
+	else if (result > 0)
+		result = 0;
+	strv_free(&opts.filters);
+	return result;
 }

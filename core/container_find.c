@@ -92,44 +92,62 @@ int container_find(struct store *store, const char *name, char **id, struct reco
 	return 0;
 }
 
-struct dated {
-	char *id; /* borrowed */
-	uint64_t created;
-};
-
-static int compare_dated(const void *a, const void *b)
+void container_set_free(struct container_set *set)
 {
-	const struct dated *x = a, *y = b;
+	for (size_t i = 0; i < set->count; i++) {
+		free(set->items[i].id);
+		record_free(&set->items[i].record);
+	}
+	free(set->items);
+	*set = (struct container_set)CONTAINER_SET_INIT;
+}
 
-	if (x->created != y->created)
-		return x->created < y->created ? -1 : 1;
+static int compare_created(const void *a, const void *b)
+{
+	const struct container_item *x = a, *y = b;
+	uint64_t first = record_get_u64(&x->record, "created", 0);
+	uint64_t second = record_get_u64(&y->record, "created", 0);
+
+	if (first != second)
+		return first < second ? -1 : 1;
 	return strcmp(x->id, y->id);
+}
+
+int container_load_all(struct store *store, struct container_set *set, struct stor_err *err)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+
+	if (store_open(store, err) < 0 || store_list(store->fd, "containers", &names, err) < 0)
+		return -1;
+	set->items = xcalloc(names.count + 1, sizeof(*set->items));
+	for (size_t i = 0; i < names.count; i++) {
+		struct container_item *item = &set->items[set->count];
+		struct stor_err why = STOR_ERR_INIT;
+
+		if (!store_is_id(names.items[i]))
+			continue;
+		item->record = (struct record)RECORD_INIT;
+		/* One whose record cannot be read is listed too: it is there. */
+		if (container_load(store, names.items[i], &item->record, &why) < 0) {
+			record_free(&item->record);
+			if (why.status == STOR_NOT_FOUND)
+				continue;
+			item->is_damaged = true;
+		}
+		item->id = xstrdup(names.items[i]);
+		set->count++;
+	}
+	qsort(set->items, set->count, sizeof(*set->items), compare_created);
+	return 0;
 }
 
 int container_list(struct store *store, struct strv *ids, struct stor_err *err)
 {
-	cleanup_strv struct strv names = STRV_INIT;
-	cleanup_free struct dated *dated = NULL;
-	size_t count = 0;
+	cleanup_container_set struct container_set set = CONTAINER_SET_INIT;
 
-	if (store_open(store, err) < 0 || store_list(store->fd, "containers", &names, err) < 0)
+	if (container_load_all(store, &set, err) < 0)
 		return -1;
-	dated = xcalloc(names.count + 1, sizeof(*dated));
-	for (size_t i = 0; i < names.count; i++) {
-		cleanup_record struct record record = RECORD_INIT;
-		struct stor_err ignored = STOR_ERR_INIT;
-
-		if (!store_is_id(names.items[i]))
-			continue;
-		/* One whose record cannot be read is listed too: it is there. */
-		if (container_load(store, names.items[i], &record, &ignored) < 0 &&
-		    ignored.status == STOR_NOT_FOUND)
-			continue;
-		dated[count].id = names.items[i];
-		dated[count++].created = record_get_u64(&record, "created", 0);
-	}
-	qsort(dated, count, sizeof(*dated), compare_dated);
-	for (size_t i = 0; i < count; i++)
-		strv_add(ids, dated[i].id);
+	for (size_t i = 0; i < set.count; i++)
+		strv_add(ids, set.items[i].id);
 	return 0;
 }

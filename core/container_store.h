@@ -54,6 +54,28 @@ int container_end(struct store *store, const char *id, struct record *record, in
 int container_find(struct store *store, const char *name, char **id, struct record *record,
                    struct stor_err *err);
 
+struct container_item {
+	char *id;
+	struct record record;
+	bool is_damaged; /* the record cannot be read, and is empty */
+};
+
+struct container_set {
+	struct container_item *items;
+	size_t count;
+};
+
+#define CONTAINER_SET_INIT                                                                         \
+	{                                                                                          \
+		.items = NULL                                                                      \
+	}
+
+void container_set_free(struct container_set *set);
+#define cleanup_container_set __attribute__((cleanup(container_set_free)))
+
+/* All containers with their records as they are on disk, oldest first. */
+int container_load_all(struct store *store, struct container_set *set, struct stor_err *err);
+
 /* Ids of all containers, oldest first. */
 int container_list(struct store *store, struct strv *ids, struct stor_err *err);
 

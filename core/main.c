@@ -32,6 +32,7 @@ static const struct command commands[] = {
 	  0 },
 	{ "gc", "Remove what killed stor processes left behind", cmd_gc, 0 },
 	{ "image", "Import, list, describe, export and remove images", cmd_image, 0 },
+	{ "inspect", "Describe containers", cmd_inspect, 0 },
 	{ "kill", "Send a signal to containers", cmd_kill, 0 },
 	{ "logs", "Show what a container wrote", cmd_logs, 0 },
 	{ "pause", "Stop the processes of containers", cmd_pause, 0 },

@@ -54,7 +54,7 @@ _stor_operand() {
 	"image inspect" | "image export" | "image rm") _stor_names "$stor" image ls ;;
 	"volume "*) _stor_names "$stor" volume ls ;;
 	"backend info" | "backend check") _stor_names "$stor" backend ls ;;
-	rm | start | wait | logs | restart)
+	rm | start | inspect | wait | logs | restart)
 		_stor_containers --all ;;
 	pause | resume | stats | kill | stop)
 		_stor_containers ;;

@@ -110,7 +110,9 @@ test_the_log_is_cut() {
 		[ "$(stat -c %s "$part")" -lt 1200000 ] || fail "$part is too long"
 	done
 	expect 0 run_stor logs cut
-	diff <(seq -f 'line %.0f' $((5000 - $(wc -l <"$OUT"))) 4999) "$OUT" >difference || fail "$(head difference)"
+	# The oldest line that is left may have lost its beginning.
+	tail -n +2 "$OUT" >whole
+	diff <(seq -f 'line %.0f' $((5000 - $(wc -l <whole))) 4999) whole >difference || fail "$(head difference)"
 	touch "/proc/$(pid_of cut)/root/end"
 	wait
 	same "$(tail -n1 followed)" 'line 4999'

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# stor ps and inspect: what they show, and which containers they choose.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/detached_lib.sh
+. "$TOP/tests/detached_lib.sh"
+
+some_containers() {
+	expect 0 run_stor run -d --name web --label role=front --label site sleep 1000
+	expect 0 run_stor run -d --name db --backend loop --label role=back sleep 1000
+	expect 7 run_stor run --name job --label role=back sh -c 'exit 7'
+	expect 0 run_stor create --name later true
+}
+# chosen WORD…: the names that ps prints.
+chosen() { run_stor ps --format '{{.Name}}' "$@" | tr '\n' ' ' | sed 's/ $//'; }
+
+test_filters() {
+	some_containers
+	same "$(chosen)" 'web db'
+	same "$(chosen -a)" 'web db job later'
+	same "$(chosen -f name=we)" web
+	same "$(chosen -a -f name=we -f name=jo)" 'web job'
+	same "$(chosen -a -f label=role=back)" 'db job'
+	same "$(chosen -a -f label=role=back -f status=running)" db
+	same "$(chosen -f label=site)" web
+	same "$(chosen -f label=sit)" ''
+	same "$(chosen -f status=exited)" job
+	same "$(chosen -f status=created)" later
+	same "$(chosen -f exited=7)" job
+	same "$(chosen -f exited=8)" ''
+	same "$(chosen -a -f backend=loop)" db
+	same "$(chosen -a -f image=busybox)" 'web db job later'
+	same "$(chosen -f id="$(id_of db)")" db
+	same "$(chosen -n 2)" 'job later'
+	same "$(run_stor ps -q -f name=db)" "$(id_of db)"
+	expect 2 run_stor ps -f color=red
+	err_has 'keys are backend, exited'
+	expect 2 run_stor ps -f status=odd
+	expect 2 run_stor ps -n 0
+	expect 0 run_stor pause web
+	trap 'run_stor resume web >/dev/null 2>&1 || true' EXIT
+	same "$(chosen -f status=paused)" web
+	expect 0 run_stor ps
+	out_has "^$(id_of web) +web +busybox +dir +paused "
+	expect 0 run_stor rm -f web db job later
+	nothing_left
+}
+
+test_templates() {
+	some_containers
+	same "$(run_stor ps -a -f name=job --format '{{.ID}}\t{{ .name }}|{{.Image}}|{{.Backend}}|{{.Status}}|{{.Command}}|{{.Labels}}|{{.ExitCode}}|{{.Pid}}')" \
+		"$(printf '%s\tjob|busybox|dir|exited (7)|sh -c exit 7|role=back|7|' "$(id_of job)")"
+	same "$(run_stor ps -f name=web --format '{{.Pid}}|{{.ExitCode}}')" "$(pid_of web)|"
+	expect 2 run_stor ps --format '{{.Color}}'
+	err_has 'unknown "\{\{\.Color\}\}"'
+	expect 2 run_stor ps --format '{{Name}}'
+	expect 2 run_stor ps --format '{{.Name'
+	expect 2 run_stor ps --format xml
+	expect 0 run_stor rm -f web db job later
+}
+
+test_json() {
+	some_containers
+	expect 0 run_stor ps -a --format json
+	same "$(jq -c 'map([.name, .status, .exit_code, .detached, (.pid != null), (.started != null), (.finished != null)])' "$OUT")" \
+		'[["web","running",null,true,true,true,false],["db","running",null,true,true,true,false],["job","exited",7,false,false,true,true],["later","created",null,true,false,false,false]]'
+	# Once more, the end before is no end.
+	expect 0 run_stor start job
+	expect 0 run_stor wait job
+	expect 0 run_stor rm -f web db job later
+}
+
+test_inspect() {
+	expect 0 run_stor run -d --name web -e A=b -u 1:2 -w /tmp --pids-limit 50 --stop-signal INT --label x=y --backend loop sleep 1000
+	expect 0 run_stor inspect web
+	same "$(jq -r '.[0] | [.id, .name, .status, .pid, .monitor_pid, .user, .workdir, .stop_signal, .rm] | map(tostring) | join(" ")' "$OUT")" \
+		"$(id_of web) web running $(pid_of web) $(monitor_of web) 1:2 /tmp INT false"
+	same "$(jq -r '.[0].env[]' "$OUT" | grep ^A)" A=b
+	same "$(jq -c '.[0].options' "$OUT")" '["pids-limit=50","backend=loop"]'
+	same "$(jq -r '.[0].labels.x' "$OUT")" y
+	same "$(jq -r '.[0].log_path' "$OUT")" "$STOR_STORE/containers/$(id_of web)/log"
+	[ -d "$(jq -r '.[0].volume_path' "$OUT")" ] || fail 'no such volume'
+	expect 3 run_stor inspect nobody web
+	same "$(jq length "$OUT")" 1
+	expect 0 run_stor rm -f web
+	nothing_left
+}
+
+run_tests "$@"
