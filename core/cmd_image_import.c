@@ -182,17 +182,6 @@ static void merge_config(struct record *into, const struct record *found, const 
 
 /* --- import ------------------------------------------------------------------------------- */
 
-static int no_progress(const char *what, uint64_t done_bytes, uint64_t total_bytes,
-                       struct stor_err *err)
-{
-	int caught = progress_signal();
-
-	(void)what;
-	(void)done_bytes;
-	(void)total_bytes;
-	return caught ? err_fail(err, STOR_FAILED, 0, "interrupted") : 0;
-}
-
 static int open_source(const char *source, struct stor_err *err)
 {
 	struct stat st;
@@ -244,7 +233,7 @@ static int import_image(struct store *store, const char *source, const char *nam
 		.limit_entries = opts->limit_entries,
 		.platform = opts->platform ? opts->platform : platform,
 		.ref = opts->ref,
-		.progress = opts->is_quiet ? no_progress : progress_update,
+		.progress = opts->is_quiet ? progress_quiet : progress_update,
 		.record = &found,
 	};
 

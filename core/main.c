@@ -12,6 +12,7 @@
 #include "core/cmd.h"
 #include "core/cmd_adopt.h"
 #include "core/cmd_backend.h"
+#include "core/cmd_content.h"
 #include "core/cmd_image.h"
 #include "core/cmd_life.h"
 #include "core/cmd_run.h"
@@ -27,9 +28,12 @@ struct command {
 
 static const struct command commands[] = {
 	{ "backend", "List, describe and check storage backends", cmd_backend, 0 },
+	{ "commit", "Make an image of a container's files", cmd_commit, 0 },
 	{ "create", "Make a container that is started later", cmd_create, 125 },
+	{ "diff", "Tell what a container has changed of its image", cmd_diff, 0 },
 	{ "doctor", "Tell what this machine supports, and what to do about the rest", cmd_doctor,
 	  0 },
+	{ "export", "Write the files of a container as a tar archive", cmd_export, 0 },
 	{ "gc", "Remove what killed stor processes left behind", cmd_gc, 0 },
 	{ "image", "Import, list, describe, export and remove images", cmd_image, 0 },
 	{ "inspect", "Describe containers", cmd_inspect, 0 },

@@ -106,3 +106,12 @@ int progress_update(const char *what, uint64_t done_bytes, uint64_t total_bytes,
 	}
 	return 0;
 }
+
+int progress_quiet(const char *what, uint64_t done_bytes, uint64_t total_bytes,
+                   struct stor_err *err)
+{
+	(void)what;
+	(void)done_bytes;
+	(void)total_bytes;
+	return progress_signal() ? err_fail(err, STOR_FAILED, 0, "interrupted") : 0;
+}

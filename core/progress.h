@@ -22,6 +22,10 @@ int progress_signal(void);
 int progress_update(const char *what, uint64_t done_bytes, uint64_t total_bytes,
                     struct stor_err *err);
 
+/* As progress_update(), for those who want no bar. */
+int progress_quiet(const char *what, uint64_t done_bytes, uint64_t total_bytes,
+                   struct stor_err *err);
+
 /* Take the bar off the terminal: before anything else is printed. */
 void progress_clear(void);
 
