@@ -80,6 +80,7 @@ static int lock_folder(struct store *store, const char *name, int operation)
 
 		if (fd < 0)
 			return -1;
+		kill_point("image-opened");
 		if (!flock(fd, operation | LOCK_NB)) {
 			if (fstat(fd, &locked) < 0)
 				return -1;
