@@ -111,6 +111,14 @@ test_other_sizes_are_taken() {
 	out_has '^has_destroy=yes$'
 }
 
+test_a_backend_without_clones_says_so() {
+	make_bad BAD_SHORTER
+	cp -a "$B/modules/internal" m/
+	expect 125 "$STOR" run --rm --backend bad -o clone=copy true
+	err_has 'backend "bad" cannot clone volumes'
+	err_has 'hint: -o clone=overlay works on every backend'
+}
+
 test_an_internal_module_is_named_as_one() {
 	make_bad BAD_INTERNAL
 	cp m/backends/stor-bad.so bad.so
