@@ -120,6 +120,7 @@ test_a_damaged_image_is_named_and_keeps_its_golden_volumes() {
 		expect 125 run_stor run --rm --image x true
 		err_has 'image x is damaged: '
 		err_has 'hint: stor image rm x, and import it again'
+		expect 1 run_stor image inspect x
 		cp good "$STOR_STORE/images/x/record"
 	done
 	echo rubbish >"$STOR_STORE/images/x/record"

@@ -131,6 +131,8 @@ test_mount_and_umount() {
 content"
 		! touch m/new 2>/dev/null || fail "$b: written through a read-only mount"
 		expect 4 run_stor volume rm $b
+		expect 0 run_stor volume clone $b $b.copy
+		expect 0 run_stor volume rm $b.copy
 		expect 0 run_stor volume umount $b
 		! grep -qF " $T/" /proc/self/mountinfo || fail "$b: still mounted"
 		expect 0 run_stor volume rm $b
