@@ -277,7 +277,8 @@ test_standard_input() {
 		same "$(seq 20000 | run_stor run --rm --backend $b -i sh -c 'read -r line; echo "first $line"; md5sum' | tr '\n' ' ')" \
 			"first 1 $(seq 2 20000 | md5sum) "
 		# Without -i it is /dev/null, and what stor has is left to others.
-		same "$(seq 3 | (run_stor run --rm --backend $b cat; cat) | xargs)" '1 2 3'
+		seq 3 | (run_stor run --rm --backend $b cat >inside; cat >after)
+		same "$(xargs <inside), $(xargs <after)" ', 1 2 3'
 		inside 0 readlink /proc/self/fd/0
 		out_is /dev/null
 	done
