@@ -154,22 +154,30 @@ static int seal_hole(struct ploop_file *file, uint64_t start, uint64_t end, uint
 	return last < end ? write_zeros(file, last, end - last) : 0;
 }
 
+/* A look at the file's blocks, EXTENTS_AT_ONCE at a time. */
+union extents {
+	struct fiemap map;
+	char room[sizeof(struct fiemap) + EXTENTS_AT_ONCE * sizeof(struct fiemap_extent)];
+};
+
+static bool read_extents(int fd, uint64_t offset, uint64_t length, union extents *u)
+{
+	memset(&u->map, 0, sizeof(u->map));
+	u->map.fm_start = offset;
+	u->map.fm_length = length;
+	u->map.fm_extent_count = EXTENTS_AT_ONCE;
+	return ioctl(fd, FS_IOC_FIEMAP, &u->map) == 0 && u->map.fm_mapped_extents;
+}
+
 /* Has every block of the range been written, by the filesystem's own account? It tells nothing of
  * what waits in the page cache. */
 static bool is_written(int fd, uint64_t offset, uint64_t length)
 {
-	union {
-		struct fiemap map;
-		char room[sizeof(struct fiemap) + EXTENTS_AT_ONCE * sizeof(struct fiemap_extent)];
-	} u;
 	uint64_t at = offset, end = offset + length;
+	union extents u;
 
 	while (at < end) {
-		memset(&u.map, 0, sizeof(u.map));
-		u.map.fm_start = at;
-		u.map.fm_length = end - at;
-		u.map.fm_extent_count = EXTENTS_AT_ONCE;
-		if (ioctl(fd, FS_IOC_FIEMAP, &u.map) < 0 || !u.map.fm_mapped_extents)
+		if (!read_extents(fd, at, end - at, &u))
 			return false;
 		for (uint32_t i = 0; i < u.map.fm_mapped_extents; i++) {
 			const struct fiemap_extent *extent = &u.map.fm_extents[i];
@@ -182,18 +190,51 @@ static bool is_written(int fd, uint64_t offset, uint64_t length)
 	return true;
 }
 
-static int real_seal(struct ploop_file *file, uint64_t offset, uint64_t length, uint64_t granule)
+/* The content is written once more, and its blocks are then of those that were. */
+static int rewrite(struct ploop_file *file, uint64_t offset, uint64_t length)
 {
-	uint64_t at = offset, end = offset + length;
+	cleanup_free char *buffer = aligned_alloc(ALIGNMENT, BOUNCE_BYTES);
+	int r = buffer ? 0 : -ENOMEM;
 
-	/* What was written and waits in the page cache counts as a hole until it is on its way. */
-	if (fdatasync(file->fd))
-		return -errno;
-	if (is_written(file->fd, offset, length))
-		return 0;
-	/* What was read and is in the page cache counts as data, though no block of it was written.
-	 */
-	posix_fadvise(file->fd, (off_t)offset, (off_t)length, POSIX_FADV_DONTNEED);
+	for (uint64_t done = 0; done < length && !r; done += BOUNCE_BYTES) {
+		size_t piece = length - done < BOUNCE_BYTES ? length - done : BOUNCE_BYTES;
+
+		r = file->ops->pread(file, buffer, piece, offset + done);
+		if (!r)
+			r = file->ops->pwrite(file, buffer, piece, offset + done);
+	}
+	return r;
+}
+
+/*
+ * Granules that were never written may lie in several pieces on the disk, where its room is
+ * scattered or an extent cannot be longer; `ploop` wants whole ones. What the page cache has not
+ * written yet must not be.
+ */
+static int seal_pieces(struct ploop_file *file, uint64_t offset, uint64_t end, uint64_t granule)
+{
+	uint64_t at = offset;
+	union extents u;
+	int r = 0;
+
+	while (at < end && !r && read_extents(file->fd, at, end - at, &u)) {
+		for (uint32_t i = 0; i < u.map.fm_mapped_extents && !r; i++) {
+			const struct fiemap_extent *extent = &u.map.fm_extents[i];
+			uint64_t start = extent->fe_logical > offset ? extent->fe_logical : offset;
+
+			at = extent->fe_logical + extent->fe_length;
+			if (extent->fe_flags & FIEMAP_EXTENT_UNWRITTEN &&
+			    (extent->fe_logical % granule || extent->fe_length % granule))
+				r = rewrite(file, start, (at < end ? at : end) - start);
+		}
+	}
+	return r;
+}
+
+static int seal_holes(struct ploop_file *file, uint64_t offset, uint64_t end, uint64_t granule)
+{
+	uint64_t at = offset;
+
 	while (at < end) {
 		off_t hole = lseek(file->fd, (off_t)at, SEEK_HOLE), data;
 		uint64_t stop;
@@ -213,6 +254,25 @@ static int real_seal(struct ploop_file *file, uint64_t offset, uint64_t length, 
 		at = stop;
 	}
 	return 0;
+}
+
+static int real_seal(struct ploop_file *file, uint64_t offset, uint64_t length, uint64_t granule)
+{
+	uint64_t end = offset + length;
+	int r;
+
+	/* What was written and waits in the page cache counts as a hole until it is on its way. */
+	if (fdatasync(file->fd))
+		return -errno;
+	if (is_written(file->fd, offset, length))
+		return 0;
+	/* What was read and is in the page cache counts as data, though no block of it was written.
+	 */
+	posix_fadvise(file->fd, (off_t)offset, (off_t)length, POSIX_FADV_DONTNEED);
+	r = seal_holes(file, offset, end, granule);
+	if (!r && fdatasync(file->fd))
+		r = -errno;
+	return r ? r : seal_pieces(file, offset, end, granule);
 }
 
 static int real_size(struct ploop_file *file, uint64_t *size)

@@ -30,7 +30,8 @@ struct ploop_file_ops {
 	 * may be unable to. */
 	int (*extend)(struct ploop_file *file, uint64_t offset, uint64_t length);
 	/* Make the range free of holes, and of blocks that were never written except where whole
-	 * granules of them are. Its content stays as it is. */
+	 * granules of them are, each in one piece. Nobody writes to it meanwhile. Its content stays
+	 * as it is. */
 	int (*seal)(struct ploop_file *file, uint64_t offset, uint64_t length, uint64_t granule);
 	int (*size)(struct ploop_file *file, uint64_t *size);
 	void (*close)(struct ploop_file *file);

@@ -11,6 +11,7 @@
 #include "common/host.h"
 #include "ploop/image.h"
 #include "ploop/internal.h"
+#include "ploop/seal.h"
 #include "ploop/tool.h"
 
 #define COPY_BYTES (4u << 20)
@@ -112,6 +113,14 @@ static int write_flat(struct rewriting *w, struct stor_err *err)
 		return host->fail(err, STOR_FAILED, -r, "ploop: write \"%s\"", w->name);
 	if (copy_in_place(w->from, file, shift, err))
 		return -1;
+	/* As one that is made so from the start. */
+	if (shift && ploop_seal_all(file, w->name, err))
+		return -1;
+	if (!shift)
+		r = file->ops->seal(file, 0, sectors * PLOOP_SECTOR,
+		                    ploop_engine_cluster_bytes(w->from));
+	if (r)
+		return host->fail(err, STOR_FAILED, -r, "ploop: write \"%s\"", w->name);
 	r = ploop_op_fault(w->disk, CONTENT_UNSYNCED) ? 0 : file->ops->sync(file);
 	return r ? host->fail(err, STOR_FAILED, -r, "ploop: write \"%s\"", w->name) : 0;
 }

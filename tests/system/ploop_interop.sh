@@ -337,6 +337,63 @@ test_compaction() {
 	verify_by_qemu d
 }
 
+# Room only in pieces of a block: a cluster that was never written lies in many extents, and `ploop`
+# wants each of them to be as long as a cluster.
+scattered() {
+	truncate -s 64M fs.img
+	mke2fs -q -F -t ext4 -b 4096 -m 0 -N 16000 fs.img
+	mkdir fs
+	mount -o loop fs.img fs
+	python3 - <<-'END'
+		import errno, os
+		os.mkdir("fs/f")
+		n = 0
+		try:
+		    while True:
+		        with open(f"fs/f/{n}", "wb", buffering=0) as file:
+		            file.write(bytes(4096))
+		        n += 1
+		except OSError as error:
+		    assert error.errno == errno.ENOSPC
+		for i in range(0, n, 2):
+		    os.unlink(f"fs/f/{i}")
+	END
+	sync -f fs
+}
+
+# By their files: by the descriptor it mends what it does not like.
+strictly() {
+	local file
+	for file in "$1"/root.hdd*; do pl check --force "$file" || fail "ploop check of $file"; done
+}
+
+test_where_room_is_scattered() {
+	judges
+	local d=fs/d
+	scattered
+	mkdir $d
+	truncate -s 8M $d.raw
+	ctl make $d v2 $((8 * M)) $M
+	put $d $((3 * M)) 8192
+	ctl layout $d preallocated
+	strictly $d
+	verify $d
+	# Zeros copied up: a cluster that is taken and not written.
+	ctl snapshot $d s
+	ctl write $d $((5 * M)) 4096 0
+	strictly $d
+	# Until the disk is full, and as far as it got.
+	cat /dev/zero >fs/fill 2>/dev/null || true
+	truncate -s -$((3 * M)) fs/fill
+	head -c $((7 * M)) /dev/urandom >chunk
+	expect 1 ctl load $d chunk 0
+	strictly $d
+	rm fs/fill
+	ctl load $d chunk 0
+	strictly $d
+	umount fs
+}
+
 test_what_ploop_left_half_done() {
 	judges
 	local when d
