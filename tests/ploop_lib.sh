@@ -6,3 +6,14 @@
 ploop() { env -i PAD="$(head -c 8192 /dev/zero | tr '\0' x)" /usr/sbin/ploop "$@"; }
 data() { echo "$STOR_STORE/volumes/$1/data"; }
 make_volume() { expect 0 run_stor volume create --backend ploop --size 96M --image busybox "$@"; }
+# The process that serves a volume of this test; and there is none any more, nor a device.
+server() {
+	local dir
+	for dir in /proc/[0-9]*; do
+		[ "$(cat "$dir/comm" 2>/dev/null)" = stor-watch ] || continue
+		grep -qsF "$T/" "$dir/cmdline" || continue
+		cat "/proc/${dir#/proc/}/task/${dir#/proc/}/children"
+	done | tr -d ' '
+}
+gone() { [ -z "$(server)" ] && ! grep -qsF "$T/" /sys/block/loop*/loop/backing_file; }
+server_is_there() { [ -n "$(server)" ]; }

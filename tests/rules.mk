@@ -107,7 +107,8 @@ check-long: deps
 	$(call build-for-tests,test-build fuzzers)
 	STOR_PLOOP_STATES=$${STOR_PLOOP_STATES:-100000} $(B)/tests/test_ploop_crash
 	@bash tests/fuzz/look 120
-	@STOR_LONG=yes tests/run tests/system/run_kill.sh tests/system/ploop_tools.sh tests/system/net.sh
+	@STOR_LONG=yes tests/run tests/system/run_kill.sh tests/system/ploop_tools.sh \
+		tests/system/ploop_debian.sh tests/system/net.sh
 
 # The rules of the house, which `make check` asks too, and other people's checkers.
 .PHONY: lint

@@ -32,15 +32,6 @@ start() {
 	wait_for grep -q '^5$' counted
 	SERVER=$(server)
 }
-server() {
-	local dir
-	for dir in /proc/[0-9]*; do
-		[ "$(cat "$dir/comm" 2>/dev/null)" = stor-watch ] || continue
-		grep -qsF "$T/" "$dir/cmdline" || continue
-		cat "/proc/${dir#/proc/}/task/${dir#/proc/}/children"
-	done | tr -d ' '
-}
-gone() { [ -z "$(server)" ] && ! grep -qsF "$T/" /sys/block/loop*/loop/backing_file; }
 # What was synced is there, and more: at most the last number is another.
 holds_what_was_synced() {
 	local last
@@ -109,7 +100,6 @@ test_a_server_stopped_with_its_watcher() {
 	same "$(cat "$OUT")" kept
 	sound
 }
-server_is_there() { [ -n "$(server)" ]; }
 
 test_one_user_alone() {
 	mkdir m
