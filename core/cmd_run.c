@@ -58,7 +58,7 @@ static const struct opt_command create_command = {
 };
 
 /* User 0 of an ordinary container lacks what making containers needs. */
-static int check_privileges(const char *command, struct stor_err *err)
+int run_check_privileges(const char *command, struct stor_err *err)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
@@ -79,7 +79,7 @@ static int check_privileges(const char *command, struct stor_err *err)
 
 int run_get_ready(const char *command, const struct container_config *config, struct stor_err *err)
 {
-	if (check_privileges(command, err) < 0 || seal_program(config, err) < 0)
+	if (run_check_privileges(command, err) < 0 || seal_program(config, err) < 0)
 		return -1;
 	/* Nobody looks into stor while it holds descriptors of the host beside a container. */
 	prctl(PR_SET_DUMPABLE, 0);

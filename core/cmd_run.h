@@ -12,6 +12,9 @@ int cmd_run(struct store *store, int argc, char **argv, struct stor_err *err);
 /* Make a container that is started later. */
 int cmd_create(struct store *store, int argc, char **argv, struct stor_err *err);
 
+/* May this process make containers? command: that of stor, for the message. */
+int run_check_privileges(const char *command, struct stor_err *err);
+
 /* What every command that starts a container does first: privileges, and this program out of the
  * container's reach. It may execute this program anew. */
 int run_get_ready(const char *command, const struct container_config *config, struct stor_err *err);

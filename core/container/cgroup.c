@@ -318,6 +318,17 @@ static int plan_place(struct plan_cgroup *plan, const struct cgroup_place *place
 	return 0;
 }
 
+int plan_join_cgroup(struct plan *plan, const struct cgroup *cgroup, struct stor_err *err)
+{
+	struct plan_cgroup *own = &plan->cgroup;
+
+	own->is_used = cgroup->count != 0;
+	for (size_t i = 0; i < cgroup->count; i++)
+		if (plan_place(own, &cgroup->places[i], cgroup->count == 1, err) < 0)
+			return -1;
+	return 0;
+}
+
 int plan_use_cgroup(struct plan *plan, const struct cgroup *cgroup, struct stor_err *err)
 {
 	struct plan_cgroup *own = &plan->cgroup;
@@ -327,15 +338,11 @@ int plan_use_cgroup(struct plan *plan, const struct cgroup *cgroup, struct stor_
 		plan->clone_flags &= ~(unsigned long)CLONE_NEWCGROUP;
 	if (!cgroup->count)
 		return 0;
-	own->is_used = true;
 	/* The filter of version 1 is nothing to look at. */
 	own->is_shown = own->is_ns_private && (cgroup->places[0].is_v2 || !cgroup->is_filter_only);
 	/* Made once the process is in its cgroup, so that this is the namespace's root. */
 	plan->clone_flags &= ~(unsigned long)CLONE_NEWCGROUP;
-	for (size_t i = 0; i < cgroup->count; i++)
-		if (plan_place(own, &cgroup->places[i], cgroup->count == 1, err) < 0)
-			return -1;
-	return plan_devices(own, plan->config, err);
+	return plan_join_cgroup(plan, cgroup, err) < 0 ? -1 : plan_devices(own, plan->config, err);
 }
 
 void plan_cgroup_free(struct plan_cgroup *plan)

@@ -59,6 +59,8 @@ int container_make_cgroup(struct store *store, const char *id,
 
 /* Put it, and the devices, into a plan that is otherwise made. */
 int plan_use_cgroup(struct plan *plan, const struct cgroup *cgroup, struct stor_err *err);
+/* Let the plan's process join it, as it is; none is fine. */
+int plan_join_cgroup(struct plan *plan, const struct cgroup *cgroup, struct stor_err *err);
 void plan_cgroup_free(struct plan_cgroup *plan);
 
 #endif

@@ -174,12 +174,9 @@ static int close_descriptors(struct child *child)
 	return 0;
 }
 
-int child_main(void *arg)
+/* From the root on, all commands do the same. */
+static void execute(struct child *child)
 {
-	struct child *child = arg;
-
-	if (make_root(child) < 0 || fill_root(child) < 0)
-		_exit(125);
 	umask(022);
 	if (child_note_running(child) < 0)
 		_exit(125);
@@ -187,7 +184,7 @@ int child_main(void *arg)
 	if (close_descriptors(child) < 0 || child_check_command(child) < 0 ||
 	    child_drop_privileges(child) < 0)
 		_exit(125);
-	if ((child->plan->record_fd < 0 ? die_with_parent(child) : child_outlive_parent(child)) < 0)
+	if ((child->plan->outlives ? child_outlive_parent(child) : die_with_parent(child)) < 0)
 		_exit(125);
 	child_kill_point(child, "child-dropped");
 	unblock_signals();
@@ -196,4 +193,60 @@ int child_main(void *arg)
 	/* Under a filter of the user's own that allows no exit, the trap is one. */
 	syscall(SYS_exit_group, 125);
 	__builtin_trap();
+}
+
+int child_main(void *arg)
+{
+	struct child *child = arg;
+
+	if (make_root(child) < 0 || fill_root(child) < 0)
+		_exit(125);
+	execute(child);
+	return 125;
+}
+
+/* --- joining a container --------------------------------------------------------------------- */
+
+#define JOINED (CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP)
+
+/* Into its cgroup first, as long as the host's tree is there. */
+static int join(struct child *child)
+{
+	if (die_with_parent(child) < 0)
+		return -1;
+	reset_signals();
+	if (child_join_cgroup(child) < 0)
+		return -1;
+	if (setns(child->plan->join_pidfd, JOINED) < 0)
+		return child_fail(child, STEP_SETUP, errno, "join the container's namespaces");
+	umask(0);
+	if (setsid() < 0)
+		return child_fail(child, STEP_SETUP, errno, "make a session");
+	child->root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (child->root_fd < 0)
+		return child_fail(child, STEP_SETUP, errno, "open the container's root");
+	return 0;
+}
+
+/*
+ * What outlives stor is made a child of the container's first process: a zombie whose parent is
+ * outside would keep the container from ending. This process stands still until the new one has
+ * executed, and ends.
+ */
+static void move_to_container(void)
+{
+	long pid = syscall(SYS_clone, CLONE_VFORK | SIGCHLD, NULL, NULL, NULL, NULL);
+
+	if (pid)
+		_exit(pid < 0 ? 125 : 0);
+}
+
+void child_join_main(struct child *child)
+{
+	if (child->plan->outlives)
+		move_to_container();
+	if (join(child) < 0 || lookup_user(child) < 0 || child_take_stdio(child) < 0 ||
+	    child_enter_workdir(child) < 0)
+		_exit(125);
+	execute(child);
 }

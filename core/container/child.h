@@ -24,6 +24,9 @@ struct child {
 /* Entry for clone(); arg is a struct child. Does not return. */
 int child_main(void *arg);
 
+/* The same for a process that joins a container (exec.c). Does not return. */
+void child_join_main(struct child *child);
+
 /* Fill the report and return -1. detail may be NULL. */
 int child_fail(struct child *child, enum report_step step, int errnum, const char *detail);
 

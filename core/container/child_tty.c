@@ -69,7 +69,7 @@ static int take_terminal(struct child *child)
 		return tty_fail(child, "set the window size");
 	if (fchown(slave_fd, child->ids->uid, (gid_t)-1) < 0)
 		return tty_fail(child, "give the terminal to its user");
-	if (bind_console(slave_fd) < 0)
+	if (plan->join_pidfd < 0 && bind_console(slave_fd) < 0)
 		return tty_fail(child, "mount /dev/console");
 	if (send_master(plan->console_fd, master_fd) < 0)
 		return tty_fail(child, "hand the terminal over");

@@ -175,6 +175,27 @@ int plan_make(struct plan *plan, struct store *store, const struct container_con
 	return 0;
 }
 
+int plan_make_exec(struct plan *plan, const struct container_config *config, struct stor_err *err)
+{
+	plan->config = config;
+	plan_words(plan);
+	if (users_parse(config->user, &config->group_add, &plan->user, err) < 0 ||
+	    plan_paths(plan, err) < 0 ||
+	    seccomp_select(config->seccomp, config->caps, &plan->seccomp, &plan->owned_filter,
+	                   err) < 0 ||
+	    plan_stdio(plan, err) < 0)
+		return -1;
+	plan->outlives = config->is_detached;
+	if (plan->outlives && !config->tty) {
+		plan->stdout_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+		plan->stderr_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+		if (plan->stdout_fd < 0 || plan->stderr_fd < 0)
+			return err_fail(err, STOR_FAILED, errno, "open /dev/null");
+	}
+	plan->parent_pidfd = sys_pidfd_open(getpid());
+	return plan->parent_pidfd < 0 ? err_fail(err, STOR_FAILED, errno, "open a pidfd") : 0;
+}
+
 void plan_free(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->mount_count; i++)

@@ -52,7 +52,9 @@ struct plan {
 	struct sock_filter *owned_filter;
 
 	unsigned long clone_flags; /* of the first process: its namespaces, and what it shares */
-	int net_fd;                /* network namespace that it joins, borrowed; -1: none */
+	int join_pidfd; /* of a container to join instead of making one; borrowed; or -1 */
+	int net_fd;     /* network namespace that it joins, borrowed; -1: none */
+	bool outlives;  /* it does not die with the parent */
 	int parent_pidfd;
 	int record_fd; /* the container's record, to append to, where it outlives stor; or -1 */
 	int stdin_fd;  /* -1: stor's own; so are the other two */
@@ -63,9 +65,9 @@ struct plan {
 
 #define PLAN_INIT                                                                                  \
 	{                                                                                          \
-		.base_fd = -1, .upper_fd = -1, .init_fd = -1, .net_fd = -1, .parent_pidfd = -1,    \
-		.stdin_fd = -1, .console_fd = -1, .cgroup = PLAN_CGROUP_INIT, .record_fd = -1,     \
-		.stdout_fd = -1, .stderr_fd = -1                                                   \
+		.join_pidfd = -1, .base_fd = -1, .upper_fd = -1, .init_fd = -1, .net_fd = -1,      \
+		.parent_pidfd = -1, .stdin_fd = -1, .console_fd = -1, .cgroup = PLAN_CGROUP_INIT,  \
+		.record_fd = -1, .stdout_fd = -1, .stderr_fd = -1                                  \
 	}
 
 /* A stor volume mounted beside the root; plan_open_volumes() makes them. */
@@ -94,6 +96,8 @@ int plan_release_volumes(struct plan_volumes *volumes, struct stor_err *err);
 int plan_make(struct plan *plan, struct store *store, const struct container_config *config,
               struct root *root, struct plan_volumes *volumes, const struct container_net *net,
               const char *hostname, struct stor_err *err);
+/* The same for a command that joins a container: what it needs from clone to exec. */
+int plan_make_exec(struct plan *plan, const struct container_config *config, struct stor_err *err);
 void plan_free(struct plan *plan);
 #define cleanup_plan __attribute__((cleanup(plan_free)))
 

@@ -276,6 +276,7 @@ static int plan_detached(struct run *run, struct plan *plan, struct stor_err *er
 {
 	if (!run->opts->is_detached)
 		return 0;
+	plan->outlives = true;
 	plan->record_fd = container_open_record(run->store, run->id, err);
 	return plan->record_fd < 0 ? -1 : output_make(&run->output, run->store, run->id, plan, err);
 }

@@ -84,11 +84,14 @@ static int execute_sealed(const char *modules, struct stor_err *err)
 
 int seal_program(const struct container_config *config, struct stor_err *err)
 {
+	return config->init || !is_shared(config) ? 0 : seal_program_always(err);
+}
+
+int seal_program_always(struct stor_err *err)
+{
 	const char *modules;
 	struct statvfs fs;
 
-	if (config->init || !is_shared(config))
-		return 0;
 	if (statvfs(OWN_PROGRAM, &fs) < 0)
 		return err_fail(err, STOR_FAILED, errno, "look at " OWN_PROGRAM);
 	/* Some kernels name a process that was executed by descriptor after its number. */

@@ -18,4 +18,7 @@
  */
 int seal_program(const struct container_config *config, struct stor_err *err);
 
+/* The same for a process that joins a container, where others see it. */
+int seal_program_always(struct stor_err *err);
+
 #endif

@@ -21,8 +21,7 @@
 
 #define STACK_BYTES ((size_t)256 << 10)
 
-/* Takes the terminal's master, which the child sent before it executed. */
-static int receive_master(int socket_fd)
+int process_receive_master(int socket_fd)
 {
 	char byte;
 	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
@@ -168,7 +167,7 @@ static int start_with_stack(struct plan *plan, void *stack, struct process *proc
 	status = clone_child(plan, &child, stack, process, err);
 	if (status || !plan->config->tty)
 		return status;
-	process->master_fd = receive_master(socket_fd);
+	process->master_fd = process_receive_master(socket_fd);
 	if (process->master_fd >= 0)
 		return 0;
 	/* It died on the way, by a signal. */

@@ -22,6 +22,9 @@ struct process {
 		.pidfd = -1, .master_fd = -1, .mounts_fd = -1                                      \
 	}
 
+/* Take the terminal's master, which the child has sent before it executed. -1 with errno. */
+int process_receive_master(int socket_fd);
+
 /* Block the signals that monitor_wait() hands on, and make sure that children are waited for;
  * *old receives the mask to restore. Before start_process(). */
 void monitor_prepare(sigset_t *old);

@@ -91,13 +91,16 @@ static int kill_left_over(const char *what)
 static int wait_for(pid_t pid, int *status, const sigset_t *signals, time_t seconds)
 {
 	struct timespec now, end;
+	pid_t ended;
 	int number;
 
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += seconds;
 	for (;;) {
-		if (waitpid(pid, status, WNOHANG) == pid)
-			return 1;
+		/* Others, whose parents have ended, are no zombies for long, as below any init. */
+		while ((ended = waitpid(-1, status, WNOHANG)) > 0)
+			if (ended == pid)
+				return 1;
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if (now.tv_sec >= end.tv_sec)
 			return 0;
