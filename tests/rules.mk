@@ -84,6 +84,7 @@ bench: deps
 	@tests/bench/run
 	@tests/bench/datapath
 	@tests/bench/operations
+	@tests/bench/network
 
 .PHONY: check check-unit check-system check-contract check-fuzz check-vm
 CHECK_KINDS := unit contract system fuzz tests/lint/structure.sh vm
