@@ -63,24 +63,26 @@ _leaks() {
 	return 0
 }
 
-# Does a store of another test, which runs beside this one, answer for a container's cgroup?
-_is_others() {
-	local base=${TMPDIR:-/tmp}
-	{ compgen -G "$base/stor-test-*/t/*/cgroups/$1" || compgen -G "${base%/*}/stor-*/stor-test-*/t/*/cgroups/$1" ||
-		compgen -G "/tmp/stor-*/stor-test-*/t/*/cgroups/$1"; } | grep -vqF "$T/"
-}
-
 # What has no $T in its name: empty cgroups and network namespaces that bear stor's. Tests run side
-# by side; so only what is there for seconds, and stands in no other test's store, is somebody's leak.
+# by side; so only what is there for seconds is somebody's leak, and a cgroup that another test's
+# stor has on record, for which that test is asked, is not.
 _named_things() {
-	local cgroup id
+	local cgroup
 	find /sys/fs/cgroup -maxdepth 5 -type d -name 'stor*' 2>/dev/null | while read -r cgroup; do
-		id=${cgroup##*/stor-}
+		! _is_recorded_elsewhere "${cgroup##*/stor-}" || continue
 		[ -n "$(find "$cgroup" -name cgroup.procs -exec cat {} + 2>/dev/null | head -n1)" ] ||
-			_is_others "${id%%/*}" || echo "cgroup: $cgroup"
+			echo "cgroup: $cgroup"
 	done
 	ls /run/netns 2>/dev/null | sed -n 's/^stor/network namespace: &/p'
 	echo "(nothing)"
+}
+
+_is_recorded_elsewhere() {
+	local record above=${T%/*/*}
+	for record in "$above"/stor-test-*/t/*/cgroups/"${1%%/*}" "${above%/*}"/stor-*/stor-test-*/t/*/cgroups/"${1%%/*}"; do
+		if [ -e "$record" ] && [[ $record != "$T/"* ]]; then return 0; fi
+	done
+	return 1
 }
 
 # Take away what a test left, so that it harms no other.

@@ -54,6 +54,11 @@ test_a_left_cgroup_is_found() {
 	expect 1 inner "mkdir $root/stor-test-$$"
 	rmdir "$root/stor-test-$$"
 	out_has "left behind: cgroup: .*stor-test-$$"
+	# Not one that another test answers for.
+	mkdir -p tmp/stor-test-of-others/t/state/cgroups
+	: >"tmp/stor-test-of-others/t/state/cgroups/test-$$"
+	expect 0 inner "mkdir $root/stor-test-$$"
+	rmdir "$root/stor-test-$$"
 }
 test_a_skip_is_no_pass() {
 	expect 0 inner 'skip no such thing'
