@@ -233,7 +233,7 @@ int cmd_exec(struct store *store, int argc, char **argv, struct stor_err *err)
 	};
 	static const struct opt_command command = {
 		.name = "exec",
-		.synopsis = "[OPTIONS] [--] NAME|ID COMMAND [ARG...]",
+		.synopsis = "[OPTIONS] NAME|ID [--] COMMAND [ARG...]",
 		.summary = "Run another command in a container that runs",
 		.details = "The exit status is the command's; 125: stor failed, 126: it cannot be\n"
 			   "executed, 127: not found, 128+N: killed by signal N.",
@@ -250,7 +250,8 @@ int cmd_exec(struct store *store, int argc, char **argv, struct stor_err *err)
 	result = opts_parse(&command, &given, argc, argv, &operands, &count, err);
 	if (result)
 		return result < 0 ? -1 : 0;
-	for (int i = 1; i < count; i++)
+	/* As kubectl has it, the command may stand behind a "--" of its own. */
+	for (int i = count > 2 && !strcmp(operands[1], "--") ? 2 : 1; i < count; i++)
 		strv_add(&given.args, operands[i]);
 	if (given.is_detached && (given.tty || given.interactive))
 		return err_fail(err, STOR_USAGE, 0,

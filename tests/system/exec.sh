@@ -12,6 +12,7 @@ end_web() { expect 0 run_stor rm -f web; nothing_left; }
 test_exit_statuses() {
 	web
 	expect 0 run_stor exec web true
+	expect 0 run_stor exec web -- true
 	expect 42 run_stor exec web sh -c 'exit 42'
 	expect 127 run_stor exec web no-such-command
 	err_has 'command "no-such-command" not found'
