@@ -141,9 +141,9 @@ static int content(struct ploop_disk *disk, int argc, char **argv, struct stor_e
 	else if (!strcmp(verb, "load") && argc > 2)
 		r = load_file(dev, argv[2], argc > 3 ? number(argv[3]) : 0);
 	else if (!writes && argc > 2)
-		r = argc > 4 ? dump(dev, argv[2], number(argv[3]),
-		                    number(argv[3]) + number(argv[4]))
-		             : dump(dev, argv[2], 0, dev->size_bytes);
+		r = argc > 4
+		            ? dump(dev, argv[2], number(argv[3]), number(argv[3]) + number(argv[4]))
+		            : dump(dev, argv[2], 0, dev->size_bytes);
 	if (!strcmp(verb, "grow") && !r) {
 		disk->descriptor.sectors = ploop_engine_size(engine) / PLOOP_SECTOR;
 		r = ploop_descriptor_store(disk->dir, &disk->descriptor, err) ? -EIO : 0;
