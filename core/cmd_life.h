@@ -5,6 +5,7 @@
 
 #include "core/cmd.h"
 
+int cmd_attach(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_exec(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_inspect(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_kill(struct store *store, int argc, char **argv, struct stor_err *err);

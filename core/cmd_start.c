@@ -7,6 +7,7 @@
 
 #include <stor/util.h>
 
+#include "core/cmd_attach.h"
 #include "core/cmd_life.h"
 #include "core/cmd_options.h"
 #include "core/cmd_run.h"
@@ -64,21 +65,74 @@ static int start_one(struct store *store, const char *name, struct stor_err *err
 	return 0;
 }
 
+/* Of the command that runs: for_each_operand() hands nothing on. */
+struct options {
+	bool is_attached, is_interactive;
+	struct attach attach;
+};
+
+static int set_attach(void *target, const char *value, struct stor_err *err)
+{
+	return option_switch(&((struct options *)target)->is_attached, "--attach", value, err);
+}
+
+static int set_interactive(void *target, const char *value, struct stor_err *err)
+{
+	return option_switch(&((struct options *)target)->is_interactive, "--interactive", value,
+	                     err);
+}
+
+static int set_keys(void *target, const char *value, struct stor_err *err)
+{
+	return detach_keys_parse(&((struct options *)target)->attach.keys, value, err);
+}
+
+/* Watched from before it starts, so that nothing is missed. */
+static int start_attached(struct store *store, const char *name, struct options *options,
+                          struct stor_err *err)
+{
+	cleanup_free char *id = NULL;
+	int result = -1;
+
+	options->attach.no_input = !options->is_interactive;
+	if (container_find(store, name, &id, NULL, err) == 0 &&
+	    attach_begin(&options->attach, store, id, err) == 0 &&
+	    start_container(store, name, err) == 0)
+		result = attach_serve(&options->attach, err);
+	attach_end(&options->attach);
+	return result;
+}
+
 int cmd_start(struct store *store, int argc, char **argv, struct stor_err *err)
 {
-	static const struct opt options[] = { { 0 } };
+	static const struct opt options[] = {
+		{ 'a', "attach", NULL, "Follow its output until it ends, as stor attach",
+		  set_attach },
+		{ 0, "detach-keys", "KEYS", "Typed, they leave the container; ctrl-p,ctrl-q",
+		  set_keys },
+		{ 'i', "interactive", NULL, "Give it standard input, too", set_interactive },
+		{ 0 },
+	};
 	static const struct opt_command command = {
 		.name = "start",
-		.synopsis = "NAME|ID...",
+		.synopsis = "[OPTIONS] NAME|ID...",
 		.summary = "Start containers that do not run",
 		.options = options,
 		.min_operands = 1,
 		.max_operands = -1,
 	};
+	struct options opts = { .attach = ATTACH_INIT };
 	char **operands;
-	int count, result = opts_parse(&command, NULL, argc, argv, &operands, &count, err);
+	int count, result = opts_parse(&command, &opts, argc, argv, &operands, &count, err);
 
 	if (result)
 		return result < 0 ? -1 : 0;
-	return start_each_operand(store, count, operands, start_one, err);
+	if (!opts.is_attached && !opts.is_interactive)
+		return start_each_operand(store, count, operands, start_one, err);
+	if (count > 1)
+		return err_fail(err, STOR_USAGE, 0,
+		                "start: --attach and --interactive are for one container");
+	return get_ready(store, operands[0], err) < 0
+	               ? -1
+	               : start_attached(store, operands[0], &opts, err);
 }

@@ -85,17 +85,8 @@ int container_signal(struct store *store, const char *id, int number, struct sto
 
 /* --- waiting ------------------------------------------------------------------------------ */
 
-struct waiting {
-	struct store *store;
-	const char *id;
-	int record_fd; /* the record as it was found last; it stays readable when it is removed */
-	int watch_fd;
-	char *code;
-	int64_t until_ms; /* negative: for ever */
-};
-
 /* Opens the record, again: it may be another file. 0: it is gone, what was found before stays. */
-static int open_record(struct waiting *w, struct stor_err *err)
+static int open_record(struct container_watch *w, struct stor_err *err)
 {
 	char path[64];
 	int fd;
@@ -112,7 +103,7 @@ static int open_record(struct waiting *w, struct stor_err *err)
 	return 1;
 }
 
-static int read_record(const struct waiting *w, struct record *record, struct stor_err *err)
+static int read_record(const struct container_watch *w, struct record *record, struct stor_err *err)
 {
 	cleanup_strbuf struct strbuf text = STRBUF_INIT;
 	char chunk[4096];
@@ -125,8 +116,7 @@ static int read_record(const struct waiting *w, struct record *record, struct st
 	return record_parse(record, text.text, w->id, err);
 }
 
-/* 1: it has ended; 0: it has not; -1. */
-static int look(struct waiting *w, struct stor_err *err)
+int container_watch_look(struct container_watch *w, struct stor_err *err)
 {
 	cleanup_record struct record record = RECORD_INIT;
 	int there = open_record(w, err);
@@ -139,7 +129,7 @@ static int look(struct waiting *w, struct stor_err *err)
 	code = record_get(&record, "exit-code");
 	has_ended = status && !strcmp(status, "exited");
 	if (has_ended && !store_is_live(w->store, w->id, NULL)) {
-		snprintf(w->code, 12, "%s", code ? code : "unknown");
+		snprintf(w->code, sizeof(w->code), "%s", code ? code : "unknown");
 		return 1;
 	}
 	/* Its stor process may be about to let go, with the record gone already. */
@@ -148,9 +138,7 @@ static int look(struct waiting *w, struct stor_err *err)
 	                                     "container %s was removed before it ended", w->id);
 }
 
-/* The process that will write down the end. -1: there is none; then what is to be done about that
- * is done. */
-static int open_monitor(struct waiting *w)
+int container_watch_monitor(struct container_watch *w)
 {
 	cleanup_record struct record record = RECORD_INIT;
 	struct stor_err ignored = STOR_ERR_INIT;
@@ -167,55 +155,63 @@ static int open_monitor(struct waiting *w)
 	return -1;
 }
 
-static int time_left(const struct waiting *w)
+int container_watch_begin(struct container_watch *w, struct store *store, const char *id,
+                          struct stor_err *err)
+{
+	cleanup_free char *path = xasprintf("%s/containers/%s", store->path, id);
+
+	*w = (struct container_watch)CONTAINER_WATCH_INIT;
+	w->store = store;
+	w->id = id;
+	w->change_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (w->change_fd < 0)
+		return err_fail(err, STOR_FAILED, errno, "watch container %s", id);
+	/* A folder that is gone is found by looking. */
+	inotify_add_watch(w->change_fd, path, IN_MODIFY | IN_MOVED_TO | IN_CREATE | IN_DELETE);
+	return 0;
+}
+
+void container_watch_end(struct container_watch *w)
+{
+	close_fd(&w->record_fd);
+	close_fd(&w->change_fd);
+}
+
+/* How long to wait for a change: after a while it is looked again in any case. */
+static int time_left(int64_t until_ms)
 {
 	int64_t left;
 
-	if (w->until_ms < 0)
+	if (until_ms < 0)
 		return LOOK_AGAIN_MS;
-	left = w->until_ms - monotonic_ms();
+	left = until_ms - monotonic_ms();
 	return left < 0 ? 0 : left > LOOK_AGAIN_MS ? LOOK_AGAIN_MS : (int)left;
-}
-
-static int wait_on(struct waiting *w, struct stor_err *err)
-{
-	char events[4096];
-	int result;
-
-	while ((result = look(w, err)) == 0) {
-		cleanup_close int monitor_fd = open_monitor(w);
-		struct pollfd fds[2] = { { .fd = w->watch_fd, .events = POLLIN },
-			                 { .fd = monitor_fd, .events = POLLIN } };
-
-		if (w->until_ms >= 0 && monotonic_ms() >= w->until_ms)
-			return 0;
-		if (poll(fds, 2, time_left(w)) < 0 && errno != EINTR)
-			return err_fail(err, STOR_FAILED, errno, "wait for container %s", w->id);
-		while (read(w->watch_fd, events, sizeof(events)) > 0)
-			continue;
-	}
-	return result;
 }
 
 int container_wait(struct store *store, const char *id, int64_t timeout_ms, char *code,
                    struct stor_err *err)
 {
-	struct waiting w = { .store = store,
-		             .id = id,
-		             .record_fd = -1,
-		             .code = code,
-		             .until_ms = timeout_ms < 0 ? -1 : monotonic_ms() + timeout_ms };
-	cleanup_free char *path = xasprintf("%s/containers/%s", store->path, id);
-	cleanup_close int watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	int64_t until_ms = timeout_ms < 0 ? -1 : monotonic_ms() + timeout_ms;
+	cleanup_container_watch struct container_watch w = CONTAINER_WATCH_INIT;
+	char events[4096];
 	int result;
 
-	if (watch_fd < 0)
-		return err_fail(err, STOR_FAILED, errno, "wait for container %s", id);
-	/* A folder that is gone is found by looking. */
-	inotify_add_watch(watch_fd, path, IN_MODIFY | IN_MOVED_TO | IN_DELETE);
-	w.watch_fd = watch_fd;
-	result = wait_on(&w, err);
-	close_fd(&w.record_fd);
+	if (container_watch_begin(&w, store, id, err) < 0)
+		return -1;
+	while ((result = container_watch_look(&w, err)) == 0) {
+		cleanup_close int monitor_fd = container_watch_monitor(&w);
+		struct pollfd fds[2] = { { .fd = w.change_fd, .events = POLLIN },
+			                 { .fd = monitor_fd, .events = POLLIN } };
+
+		if (until_ms >= 0 && monotonic_ms() >= until_ms)
+			return 0;
+		if (poll(fds, 2, time_left(until_ms)) < 0 && errno != EINTR)
+			return err_fail(err, STOR_FAILED, errno, "wait for container %s", id);
+		while (read(w.change_fd, events, sizeof(events)) > 0)
+			continue;
+	}
+	if (result > 0)
+		strcpy(code, w.code);
 	return result;
 }
 

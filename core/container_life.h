@@ -18,6 +18,30 @@ int container_open_process(struct store *store, const char *id, struct record *r
 /* Send a signal to the first process; SIGKILL reaches a paused one too. */
 int container_signal(struct store *store, const char *id, int number, struct stor_err *err);
 
+/* Looks at a container until it has ended. */
+struct container_watch {
+	struct store *store;
+	const char *id; /* borrowed */
+	int record_fd;  /* its record; it stays readable when it is removed */
+	int change_fd;  /* readable when something in the container's folder has changed */
+	char code[12];  /* once it has ended: its exit code, or "unknown" */
+};
+
+#define CONTAINER_WATCH_INIT                                                                       \
+	{                                                                                          \
+		.record_fd = -1, .change_fd = -1                                                   \
+	}
+
+int container_watch_begin(struct container_watch *watch, struct store *store, const char *id,
+                          struct stor_err *err);
+/* 1: it has ended, and its stor process has let go of it; 0: it has not; -1 with err filled. */
+int container_watch_look(struct container_watch *watch, struct stor_err *err);
+/* A pidfd of the stor process that will write the end down. -1: there is none; then what is to be
+ * done about that is done, and it is worth looking again. */
+int container_watch_monitor(struct container_watch *watch);
+void container_watch_end(struct container_watch *watch);
+#define cleanup_container_watch __attribute__((cleanup(container_watch_end)))
+
 /*
  * Wait until a container does not run, and its stor process has let go of it: at most timeout_ms.
  * No lock is held. 1: it has ended, and code (12 bytes) says how: a number, or "unknown"; 0: not in

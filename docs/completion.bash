@@ -56,7 +56,7 @@ _stor_operand() {
 	"backend info" | "backend check") _stor_names "$stor" backend ls ;;
 	rm | start | inspect | wait | logs | restart)
 		_stor_containers --all ;;
-	pause | resume | stats | kill | stop | exec)
+	pause | resume | stats | kill | stop | exec | attach)
 		_stor_containers ;;
 	*) return 1 ;;
 	esac

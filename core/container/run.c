@@ -189,7 +189,7 @@ static int make_root(struct run *run, struct stor_err *err)
 	undo_push(&run->undo, undo_root, run, NULL);
 	kill_point("root-prepared");
 	/* Somebody else may have to end it, and start it again. */
-	return config->remove && !run->opts->is_detached
+	return config->remove && !config->is_detached
 	               ? 0
 	               : container_save(run->store, run->id, &run->record, err);
 }
@@ -224,6 +224,8 @@ static void note_running(struct run *run)
 	record_set_u64(&changes, "pid", (uint64_t)pid);
 	record_set_u64(&changes, "start-time", proc_start_time(pid));
 	record_set_u64(&changes, "started", (uint64_t)time(NULL));
+	if (run->process.master_fd >= 0)
+		record_set_u64(&changes, "master-fd", (uint64_t)run->process.master_fd);
 	container_net_describe(&run->net, &changes);
 	record_set(&changes, "status", "running");
 	if (container_note(run->store, run->id, &run->record, &changes, &err) < 0)

@@ -9,21 +9,16 @@
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <stor/util.h>
 
 #include "core/base/log.h"
 #include "core/base/sys.h"
+#include "core/base/terminal.h"
 
 /* After the end, output is awaited no longer than this. */
 #define DRAIN_MS 100
-
-struct terminal {
-	bool is_raw;
-	struct termios before;
-};
 
 struct copy {
 	struct process *process;
@@ -35,32 +30,6 @@ struct copy {
 	char waiting[4096]; /* input that the container's terminal had no room for */
 	size_t waiting_bytes;
 };
-
-static void make_raw(struct terminal *t)
-{
-	struct termios raw;
-
-	if (tcgetattr(0, &t->before) < 0)
-		return;
-	raw = t->before;
-	cfmakeraw(&raw);
-	t->is_raw = tcsetattr(0, TCSANOW, &raw) == 0;
-}
-
-static void restore(struct terminal *t)
-{
-	if (t->is_raw)
-		tcsetattr(0, TCSADRAIN, &t->before);
-	t->is_raw = false;
-}
-
-static void copy_size(const struct process *process)
-{
-	struct winsize size;
-
-	if (ioctl(0, TIOCGWINSZ, &size) == 0 || ioctl(1, TIOCGWINSZ, &size) == 0)
-		ioctl(process->master_fd, TIOCSWINSZ, &size);
-}
 
 static int write_all(int fd, const char *data, size_t size)
 {
@@ -130,10 +99,10 @@ static void copy_input(struct copy *c)
 /* ^Z for stor itself, from outside: the terminal must be usable meanwhile. */
 static void stop(struct copy *c)
 {
-	restore(&c->terminal);
+	terminal_restore(&c->terminal);
 	kill(getpid(), SIGSTOP);
-	make_raw(&c->terminal);
-	copy_size(c->process);
+	terminal_make_raw(&c->terminal);
+	terminal_copy_size(c->process->master_fd);
 }
 
 static void take_signal(struct copy *c)
@@ -147,7 +116,7 @@ static void take_signal(struct copy *c)
 	if (number == SIGCHLD) {
 		c->ended = waitpid(c->process->pid, &c->status, WNOHANG) == c->process->pid;
 	} else if (number == SIGWINCH) {
-		copy_size(c->process);
+		terminal_copy_size(c->process->master_fd);
 	} else if (number == SIGTSTP) {
 		stop(c);
 	} else if (number != SIGCONT) {
@@ -200,10 +169,10 @@ int tty_serve(struct process *process, bool interactive, int *status, struct sto
 		return err_fail(err, STOR_FAILED, errno, "watch signals");
 	fcntl(process->master_fd, F_SETFL, O_RDWR | O_NONBLOCK);
 	if (interactive)
-		make_raw(&c.terminal);
-	copy_size(process);
+		terminal_make_raw(&c.terminal);
+	terminal_copy_size(process->master_fd);
 	serve(&c);
-	restore(&c.terminal);
+	terminal_restore(&c.terminal);
 	*status = c.status;
 	return 0;
 }
