@@ -38,6 +38,8 @@ static const struct stor_param ploop_params[] = {
 	                          "give space that files free back to the host at once" },
 	[PLOOP_PARAM_TOOL] = { "tool", STOR_PARAM_ENUM, STOR_PARAM_CHANGE, "auto",
 	                       "auto|libploop|engine", "who works on the files" },
+	[PLOOP_PARAM_DESCRIPTOR] = { "descriptor", STOR_PARAM_BOOL, STOR_PARAM_CHANGE, "no", NULL,
+	                             "convert: give a lone image a " PLOOP_DESCRIPTOR_NAME },
 	{ .key = NULL },
 };
 

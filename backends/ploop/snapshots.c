@@ -27,10 +27,11 @@ static int check_folder(const struct stor_volume *volume, struct stor_err *err)
 		return -1;
 	if (pv.has_descriptor)
 		return 0;
-	return host->fail(
-		err, STOR_UNSUPPORTED, 0,
-		"ploop: %s: a lone image has no states; it needs a " PLOOP_DESCRIPTOR_NAME,
-		volume->path);
+	host->fail(err, STOR_UNSUPPORTED, 0,
+	           "ploop: %s: a lone image has no states; it needs a " PLOOP_DESCRIPTOR_NAME,
+	           volume->path);
+	host->hint(err, "stor volume convert -o descriptor=yes writes one");
+	return -1;
 }
 
 /* A stopped volume, and who works on it. */
@@ -264,6 +265,22 @@ int ploop_merge(const struct stor_volume *volume, const struct stor_snapshot_req
 	return run_stopped(volume, req, op_merge, err);
 }
 
+static int restore_descriptor(const struct stor_volume *volume, struct stor_err *err)
+{
+	cleanup_ploop_volume struct ploop_volume pv = PLOOP_VOLUME_INIT;
+
+	if (ploop_volume_open(volume, PLOOP_VOLUME_EXCLUSIVE, 0, &pv, err))
+		return -1;
+	if (pv.has_descriptor)
+		return host->fail(err, STOR_USAGE, 0,
+		                  "ploop: %s has a " PLOOP_DESCRIPTOR_NAME " already",
+		                  volume->path);
+	/* For the lock, and to see that it can be opened. */
+	if (ploop_volume_open_chain(&pv, NULL, true, 0, err))
+		return -1;
+	return ploop_op_restore_descriptor(pv.dir, pv.descriptor.images[0].file, err);
+}
+
 int ploop_convert(const struct stor_volume *volume, struct stor_err *err)
 {
 	const struct stor_value *values = volume->values;
@@ -275,6 +292,9 @@ int ploop_convert(const struct stor_volume *volume, struct stor_err *err)
 	    values[PLOOP_PARAM_INODE_RATIO].is_explicit)
 		return host->fail(err, STOR_UNSUPPORTED, 0,
 		                  "ploop: only format and layout can be converted");
+	/* Of the disk in the image's folder then: another command's work. */
+	if (values[PLOOP_PARAM_DESCRIPTOR].number)
+		return restore_descriptor(volume, err);
 	if (open_stopped(volume, &s, err))
 		return -1;
 	if (values[PLOOP_PARAM_LAYOUT].is_explicit)

@@ -132,6 +132,21 @@ test_images_of_others() {
 	expect 0 run_stor run --root "$T/disk.hds" -- /bin/sh -c 'read -r x </file; echo $x'
 	same "$(cat "$OUT")" kept
 	expect 0 run_stor volume check "$T/disk.hds"
+	# It has no states before it has a descriptor.
+	mkdir lone.hdd
+	mv disk.hds lone.hdd/root.hds
+	expect 5 run_stor volume snapshot "$T/lone.hdd/root.hds" s
+	err_has 'descriptor=yes writes one'
+	expect 4 flock lone.hdd/root.hds "$STOR" volume convert -o descriptor=yes "$T/lone.hdd/root.hds"
+	[ ! -e lone.hdd/DiskDescriptor.xml ] || fail "a descriptor of an image in use"
+	expect 0 run_stor volume convert -o descriptor=yes "$T/lone.hdd/root.hds"
+	ploop check lone.hdd/DiskDescriptor.xml >log 2>&1 || { cat log >&2; fail "ploop check"; }
+	expect 2 run_stor volume convert -o descriptor=yes "$T/lone.hdd/root.hds"
+	expect 2 run_stor volume convert -o descriptor=yes "$T/lone.hdd"
+	err_has 'has a DiskDescriptor.xml already'
+	expect 0 run_stor volume snapshot "$T/lone.hdd" s
+	expect 0 run_stor run --root "$T/lone.hdd" -- /bin/sh -c 'read -r x </file; echo $x'
+	same "$(cat "$OUT")" kept
 	# A chain that ploop made, by folder and by descriptor.
 	(cd bundle.hdd && ploop init -s 64M -t none -v 1 "$T/bundle.hdd/root.hds") >log 2>&1 || { cat log >&2; fail "ploop init"; }
 	expect 0 run_stor volume inspect "$T/bundle.hdd"
