@@ -206,6 +206,20 @@ test_killed_clone_and_remove() {
 	done
 }
 
+# Its backend may keep more of it than the folder.
+test_what_a_killed_removal_left_is_its_backends_to_destroy() {
+	local b
+	kill_build
+	for b in dir loop; do
+		expect 0 "$KILL/stor" volume create --backend $b v
+		expect 137 env STOR_KILL_AT=volume-unnamed "$KILL/stor" volume rm v
+		same "$(count "$STOR_STORE/volumes") $(count "$STOR_STORE/tmp")" '0 1'
+		STOR_TRACE=1 expect 0 "$KILL/stor" image ls
+		err_has "$b.*destroy"
+		same "$(count "$STOR_STORE/tmp")" 0
+	done
+}
+
 test_killed_mount() {
 	local b
 	kill_build
