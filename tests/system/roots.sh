@@ -162,6 +162,23 @@ test_a_mount_made_meanwhile_is_seen() {
 	expect 0 "$KILL/stor" volume umount v
 }
 
+# Somebody holds the container's mounts for a while after its end.
+test_a_run_returns_when_its_volume_is_free() {
+	local stor payload guest status=0
+	expect 0 run_stor volume create --backend loop --size 64M v
+	begin one -v v:/data
+	nsenter -m -t "$payload" sh -c 'sleep 3' &
+	guest=$!
+	is_inside() { [ "$(readlink /proc/$guest/ns/mnt)" = "$(readlink "/proc/$payload/ns/mnt")" ]; }
+	wait_for is_inside
+	kill -9 "$payload"
+	wait "$stor" || status=$?
+	same $status 137
+	flock -xn "$STOR_STORE/volumes/v/data/image" true || fail 'the image is locked'
+	grep -q 'warning: waiting for volume v to be released' one.err || fail "$(cat one.err)"
+	wait $guest
+}
+
 # What lies at the place of the mount is not the volume.
 test_a_volume_behind_another_mount_is_not_reached() {
 	mkdir m
