@@ -9,7 +9,6 @@
 
 #include <stor/util.h>
 
-#include "core/cmd_run_limits.h"
 #include "core/container/config.h"
 #include "core/signals.h"
 
@@ -54,10 +53,10 @@
 	{                                                                                          \
 		return parse(target, value, err);                                                  \
 	}
-#define SET_NET(name, parse)                                                                       \
+#define SET_PART(name, part, parse)                                                                \
 	static int set_##name(void *target, const char *value, struct stor_err *err)               \
 	{                                                                                          \
-		return parse(&((struct container_config *)target)->net, value, err);               \
+		return parse(&((struct container_config *)target)->part, value, err);              \
 	}
 
 SET_TEXT(name)
@@ -89,12 +88,32 @@ SET_PARSED(env, config_add_env)
 SET_PARSED(env_file, config_add_env_file)
 SET_PARSED(security, config_add_security)
 SET_PARSED(log_opt, config_add_log_opt)
-SET_NET(net, config_add_net)
-SET_NET(publish, config_add_publish)
-SET_NET(ip, config_add_ip)
-SET_NET(dns, config_add_dns)
-SET_NET(dns_search, config_add_dns_search)
-SET_NET(host, config_add_host)
+SET_PART(net, net, config_add_net)
+SET_PART(publish, net, config_add_publish)
+SET_PART(ip, net, config_add_ip)
+SET_PART(dns, net, config_add_dns)
+SET_PART(dns_search, net, config_add_dns_search)
+SET_PART(host, net, config_add_host)
+SET_PART(cgroup_ns, cgroup, cgroup_ask_ns)
+SET_PART(cgroup_parent, cgroup, cgroup_ask_parent)
+SET_PART(cgroups, cgroup, cgroup_ask_cgroups)
+SET_PART(cpu_shares, cgroup, cgroup_ask_cpu_shares)
+SET_PART(cpu_weight, cgroup, cgroup_ask_cpu_weight)
+SET_PART(cpus, cgroup, cgroup_ask_cpus)
+SET_PART(cpuset_cpus, cgroup, cgroup_ask_cpuset_cpus)
+SET_PART(cpuset_mems, cgroup, cgroup_ask_cpuset_mems)
+SET_PART(device, cgroup, cgroup_ask_device)
+SET_PART(read_bps, cgroup, cgroup_ask_read_bps)
+SET_PART(read_iops, cgroup, cgroup_ask_read_iops)
+SET_PART(write_bps, cgroup, cgroup_ask_write_bps)
+SET_PART(write_iops, cgroup, cgroup_ask_write_iops)
+SET_PART(blkio_weight, cgroup, cgroup_ask_blkio_weight)
+SET_PART(io_weight, cgroup, cgroup_ask_io_weight)
+SET_PART(hugetlb, cgroup, cgroup_ask_hugetlb)
+SET_PART(memory, cgroup, cgroup_ask_memory)
+SET_PART(memory_reservation, cgroup, cgroup_ask_memory_reservation)
+SET_PART(memory_swap, cgroup, cgroup_ask_memory_swap)
+SET_PART(pids_limit, cgroup, cgroup_ask_pids)
 
 static int set_stop_signal(void *target, const char *value, struct stor_err *err)
 {
@@ -122,25 +141,25 @@ static int refuse_userns(void *target, const char *value, struct stor_err *err)
 const struct opt run_options[] = {
 	{ 0, "add-host", "NAME:ADDRESS", "Name an address inside", set_host },
 	{ 0, "backend", "NAME", "Storage of the root (STOR_BACKEND; dir)", set_backend },
-	{ 0, "blkio-weight", "NUMBER", "As --io-weight, from 10 to 1000", run_blkio_weight },
+	{ 0, "blkio-weight", "NUMBER", "As --io-weight, from 10 to 1000", set_blkio_weight },
 	{ 0, "cap-add", "CAP", "Give a capability, or ALL", set_cap_add },
 	{ 0, "cap-drop", "CAP", "Take a capability away, or ALL", set_cap_drop },
-	{ 0, "cgroup-ns", "MODE", "Cgroup namespace: private or host; private", run_cgroup_ns },
+	{ 0, "cgroup-ns", "MODE", "Cgroup namespace: private or host; private", set_cgroup_ns },
 	{ 0, "cgroup-parent", "PATH", "Make the container's cgroup below this one",
-	  run_cgroup_parent },
+	  set_cgroup_parent },
 	{ 0, "cgroups", "MODE", "enabled, or disabled: no cgroup and no device filter",
-	  run_cgroups },
-	{ 'c', "cpu-shares", "NUMBER", "As --cpu-weight, from 2 to 262144", run_cpu_shares },
-	{ 0, "cpu-weight", "NUMBER", "Share of busy processors, from 1 to 10000", run_cpu_weight },
-	{ 0, "cpus", "NUMBER", "Limit processor time: 1.5 is that of one and a half", run_cpus },
-	{ 0, "cpuset-cpus", "LIST", "Processors to run on: 0-2,5", run_cpuset_cpus },
-	{ 0, "cpuset-mems", "LIST", "Memory nodes to use", run_cpuset_mems },
-	{ 0, "device", "PATH[:PATH][:rwm]", "Give a device, on /dev inside", run_device },
+	  set_cgroups },
+	{ 'c', "cpu-shares", "NUMBER", "As --cpu-weight, from 2 to 262144", set_cpu_shares },
+	{ 0, "cpu-weight", "NUMBER", "Share of busy processors, from 1 to 10000", set_cpu_weight },
+	{ 0, "cpus", "NUMBER", "Limit processor time: 1.5 is that of one and a half", set_cpus },
+	{ 0, "cpuset-cpus", "LIST", "Processors to run on: 0-2,5", set_cpuset_cpus },
+	{ 0, "cpuset-mems", "LIST", "Memory nodes to use", set_cpuset_mems },
+	{ 0, "device", "PATH[:PATH][:rwm]", "Give a device, on /dev inside", set_device },
 	{ 0, "device-read-bps", "DEVICE:SIZE", "Limit bytes read a second; DEVICE may be root",
-	  run_read_bps },
-	{ 0, "device-read-iops", "DEVICE:NUMBER", "Limit reads a second", run_read_iops },
-	{ 0, "device-write-bps", "DEVICE:SIZE", "Limit bytes written a second", run_write_bps },
-	{ 0, "device-write-iops", "DEVICE:NUMBER", "Limit writes a second", run_write_iops },
+	  set_read_bps },
+	{ 0, "device-read-iops", "DEVICE:NUMBER", "Limit reads a second", set_read_iops },
+	{ 0, "device-write-bps", "DEVICE:SIZE", "Limit bytes written a second", set_write_bps },
+	{ 0, "device-write-iops", "DEVICE:NUMBER", "Limit writes a second", set_write_iops },
 	{ 0, "dns", "ADDRESS", "Resolver inside; those of the host", set_dns },
 	{ 0, "dns-search", "DOMAIN", "Domain that short names are looked for in", set_dns_search },
 	{ 0, "entrypoint", "COMMAND", "Run this, with the operands as arguments", set_entrypoint },
@@ -149,25 +168,25 @@ const struct opt run_options[] = {
 	{ 0, "fs", "TYPE", "Filesystem of the root's volume", set_fs_type },
 	{ 0, "group-add", "GROUP", "Add a supplementary group", set_group_add },
 	{ 0, "hostname", "NAME", "Host name inside; the container's id", set_hostname },
-	{ 0, "hugetlb", "PAGESIZE:LIMIT", "Limit huge pages of this size", run_hugetlb },
+	{ 0, "hugetlb", "PAGESIZE:LIMIT", "Limit huge pages of this size", set_hugetlb },
 	{ 0, "image", "NAME", "Content of the root; the built-in busybox", set_image },
 	{ 0, "init", NULL, "Reap orphans: stor-init is process 1", set_init },
 	{ 'i', "interactive", NULL, "Give the command stor's standard input", set_interactive },
-	{ 0, "io-weight", "NUMBER", "Share of busy disks, from 1 to 10000", run_io_weight },
+	{ 0, "io-weight", "NUMBER", "Share of busy disks, from 1 to 10000", set_io_weight },
 	{ 0, "ip", "ADDRESS", "Address on the first bridge; a free one", set_ip },
 	{ 0, "label", "KEY[=VALUE]", "Note with the container", set_labels },
 	{ 0, "log-opt", "KEY=VALUE", "Cut the log: max-size=10M, max-file=3", set_log_opt },
-	{ 'm', "memory", "SIZE", "Limit memory", run_memory },
+	{ 'm', "memory", "SIZE", "Limit memory", set_memory },
 	{ 0, "memory-reservation", "SIZE", "Memory that is not taken from it under pressure",
-	  run_memory_reservation },
+	  set_memory_reservation },
 	{ 0, "memory-swap", "SIZE", "Limit memory and swap together; -1: swap unlimited",
-	  run_memory_swap },
+	  set_memory_swap },
 	{ 0, "mount", "KEY=VALUE,...", "Mount a bind, tmpfs or stor volume", set_mount },
 	{ 0, "name", "NAME", "Name of the container; its id", set_name },
 	{ 0, "net", "MODE", "none, host, veth, bridge[=NAME], container:NAME or ns:PATH; none",
 	  set_net },
 	{ 'o', "option", "KEY=VALUE", "Parameter of the backend", set_params },
-	{ 0, "pids-limit", "NUMBER", "Limit processes and threads; -1: unlimited", run_pids_limit },
+	{ 0, "pids-limit", "NUMBER", "Limit processes and threads; -1: unlimited", set_pids_limit },
 	{ 'p', "publish", "[IP:]HOST:GUEST[/PROTO]", "Lead a port of the host inside",
 	  set_publish },
 	{ 0, "read-only", NULL, "Mount the root read-only", set_read_only },
