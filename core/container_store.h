@@ -7,8 +7,9 @@
  * running, exited), exit-code ("unknown" after a kill -9), rm (yes|no), image, backend, command
  * (several), pid and start-time (of the container's first process, while running), label (several,
  * KEY=VALUE), and what root_prepare() adds ("volume.…", "param.…"). Also started and finished
- * (seconds), master-fd (of its terminal, in its monitor), detached (yes: a monitor stays with it), stopped (yes: somebody has stopped it), and
- * for starting it again option ("OPTION=VALUE", several), env (several), user, workdir.
+ * (seconds), master-fd (of its terminal, in its monitor), detached (yes: a monitor stays with it),
+ * stopped (yes: somebody has stopped it), and for starting it again option ("OPTION=VALUE",
+ * several), env (several), user, workdir.
  */
 #ifndef CORE_CONTAINER_STORE_H
 #define CORE_CONTAINER_STORE_H

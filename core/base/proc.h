@@ -24,8 +24,8 @@ pid_t proc_pidfd_pid(int pidfd);
 
 /*
  * Run a program found in PATH, with stdin from /dev/null, LC_ALL=C and both outputs captured; each
- * line goes to emit as key "note" (emit may be NULL). argv is NULL-terminated. Returns the exit status
- * (128+N when killed by signal N), or -1 with err filled: STOR_UNSUPPORTED when it is not
+ * line goes to emit as key "note" (emit may be NULL). argv is NULL-terminated. Returns the exit
+ * status (128+N when killed by signal N), or -1 with err filled: STOR_UNSUPPORTED when it is not
  * installed.
  */
 int proc_run(const char *const *argv, stor_emit_fn emit, void *ctx, struct stor_err *err);

@@ -33,6 +33,7 @@ test_output_and_exit_code() {
 test_a_watcher_that_stands_still_holds_nobody_up() {
 	expect 0 run_stor run -d --name web sh -c 'while [ ! -e /go ]; do sleep 0.02; done; seq 1 100000; echo >/done; sleep 1000'
 	mkfifo pipe
+	# shellcheck disable=SC2217 # it keeps the pipe open, and reads nothing
 	sleep 1000 <pipe &
 	"$STOR" attach web >pipe </dev/null &
 	sleep 0.3

@@ -32,8 +32,8 @@ err 2'
 test_bytes_are_those_that_were_written() {
 	expect 0 run_stor volume create data
 	made bytes 'head -c 300000 /dev/urandom >/data/b; printf "\n\n\nx" >>/data/b; cat /data/b' --mount type=volume,src=data,dst=/data
-	run_stor logs bytes >read
-	cmp read "$(find "$STOR_STORE/volumes/data" -name b)" ||
+	run_stor logs bytes >read-back
+	cmp read-back "$(find "$STOR_STORE/volumes/data" -name b)" ||
 		fail 'the log is not what was written'
 }
 
@@ -83,14 +83,14 @@ after'
 test_follow() {
 	expect 0 run_stor run -d --name long sh -c 'i=0; while [ ! -e /stop ]; do echo $i; i=$((i+1)); sleep 0.02; done; printf end'
 	timeout 60 "$STOR" logs -f long >followed &
-	timeout 60 "$STOR" logs -f -n 1 long >tail &
+	timeout 60 "$STOR" logs -f -n 1 long >last &
 	sleep 0.5
 	[ "$(wc -l <followed)" -gt 5 ] || fail "nothing followed"
 	touch "/proc/$(pid_of long)/root/stop"
 	wait %1 %2
 	run_stor logs long | cmp - followed || fail "not all was followed"
 	same "$(tail -n1 followed)" end
-	same "$(tail -n1 tail)" end
+	same "$(tail -n1 last)" end
 	# Of one that has ended: to its end.
 	expect 0 timeout 20 "$STOR" logs -f long
 	cmp "$OUT" followed

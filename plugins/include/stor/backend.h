@@ -393,8 +393,8 @@ struct stor_host {
 	int (*call_isolated)(const struct stor_call_req *req, struct stor_err *err);
 
 	/* Run a program found in PATH (a checker, never what a library can do) with stdin from
-	 * /dev/null and LC_ALL=C; its output goes line by line to emit as key "note". Returns its exit status,
-	 * or -1 with err filled. */
+	 * /dev/null and LC_ALL=C; its output goes line by line to emit as key "note". Returns its
+	 * exit status, or -1 with err filled. */
 	int (*run_program)(const char *const *argv, stor_emit_fn emit, void *emit_ctx,
 	                   struct stor_err *err);
 };
