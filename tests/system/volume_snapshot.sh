@@ -77,6 +77,14 @@ test_volume_in_use_is_refused() {
 		err_has 'in use|mounted at'
 	done
 	expect 0 run_stor volume umount v
+	# Nor while it is read, where nobody writes to it who could be asked to stand still.
+	expect 0 run_stor volume mount -r v m
+	for command in "snapshot v t" "rollback v s"; do
+		# shellcheck disable=SC2086 # words
+		expect 4 run_stor volume $command
+		err_has "volume v: in use, mounted at $T/m"
+	done
+	expect 0 run_stor volume umount v
 	same "$(ids)" "s*<-"
 }
 
