@@ -212,13 +212,17 @@ static int check_name(struct store *store, const char *name, struct stor_err *er
 static int begin(struct store *store, const char *name, const char *id, struct record *record,
                  struct stor_err *err)
 {
+	struct timespec now;
+
 	kill_point("container-live");
 	if (make_folder(store, id, err) < 0)
 		return -1;
 	kill_point("container-folder");
 	record_set(record, "id", id);
 	record_set(record, "name", name ? name : id);
-	record_set_u64(record, "created", (uint64_t)time(NULL));
+	clock_gettime(CLOCK_REALTIME, &now);
+	record_set_u64(record, "created", (uint64_t)now.tv_sec);
+	record_set_u64(record, "created-ns", (uint64_t)now.tv_nsec);
 	record_set(record, "status", "created");
 	if (container_save(store, id, record, err) < 0)
 		return -1;

@@ -3,13 +3,13 @@
  * Containers on disk: STORE/containers/ID with its record, found by id, id prefix or name. This
  * file knows nothing of namespaces; core/container runs what is recorded here.
  *
- * Keys of a container's record: id, name, created (seconds since the epoch), status (created,
- * running, exited), exit-code ("unknown" after a kill -9), rm (yes|no), image, backend, command
- * (several), pid and start-time (of the container's first process, while running), label (several,
- * KEY=VALUE), and what root_prepare() adds ("volume.…", "param.…"). Also started and finished
- * (seconds), master-fd (of its terminal, in its monitor), detached (yes: a monitor stays with it),
- * stopped (yes: somebody has stopped it), and for starting it again option ("OPTION=VALUE",
- * several), env (several), user, workdir.
+ * Keys of a container's record: id, name, created (seconds since the epoch), created-ns, status
+ * (created, running, exited), exit-code ("unknown" after a kill -9), rm (yes|no), image, backend,
+ * command (several), pid and start-time (of the container's first process, while running), label
+ * (several, KEY=VALUE), and what root_prepare() adds ("volume.…", "param.…"). Also started and
+ * finished (seconds), master-fd (of its terminal, in its monitor), detached (yes: a monitor stays
+ * with it), stopped (yes: somebody has stopped it), and for starting it again option
+ * ("OPTION=VALUE", several), env (several), user, workdir.
  */
 #ifndef CORE_CONTAINER_STORE_H
 #define CORE_CONTAINER_STORE_H

@@ -198,9 +198,9 @@ test_progress_is_shown_on_a_terminal_alone() {
 		sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 	PYTHON
 	mkdir tree
-	truncate -s 500M tree/file
+	truncate -s 1000M tree/file
 	head -c 100M /dev/zero | gzip -1 >zeros
-	(tar -C tree -cf - file | head -c 512 | gzip; for _ in 1 2 3 4 5; do cat zeros; done; head -c 1024 /dev/zero | gzip) >large.tar.gz
+	(tar -C tree -cf - file | head -c 512 | gzip; for _ in $(seq 10); do cat zeros; done; head -c 1024 /dev/zero | gzip) >large.tar.gz
 	expect 0 python3 terminal.py "$STOR" image import large.tar.gz one
 	out_has '^unpacking \[#+\.*\] [0-9.]+[KM] of [0-9.]+M$'
 	# It is wiped away at the end.
