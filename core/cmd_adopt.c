@@ -23,6 +23,7 @@
 #include "core/base/proc.h"
 #include "core/base/sys.h"
 #include "core/cmd_run_options.h"
+#include "core/container/keep_up.h"
 #include "core/container/output.h"
 #include "core/container_store.h"
 #include "core/host.h"
@@ -117,8 +118,9 @@ static int take_over(struct adoption *a, struct stor_err *err)
 static void stay(struct adoption *a)
 {
 	struct stor_err err = STOR_ERR_INIT;
+	int64_t from_ms = monotonic_ms();
 	char code[12] = "unknown";
-	int status;
+	int status = 0;
 
 	if (output_serve(&a->output, &a->process, &err) < 0)
 		return;
@@ -127,7 +129,10 @@ static void stay(struct adoption *a)
 	output_close(&a->output);
 	/* A token that the dead one left is ended as those of the dead are. */
 	move_users(a->store, a->own, a->dead);
-	container_end_adopted(a->store, a->id, code, &err);
+	if (container_end_adopted(a->store, a->id, code, &err) == 0)
+		container_keep_up(a->store, &a->config, a->id,
+		                  *code == 'u' ? -1 : proc_exit_code(status),
+		                  monotonic_ms() - from_ms);
 }
 
 /* The new monitor. Does not return. */

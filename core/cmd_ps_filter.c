@@ -80,15 +80,14 @@ static bool has_key(const char *text, const char *key)
 
 static int check_status(const char *value, struct stor_err *err)
 {
-	static const char *const known[] = { "created", "running",    "paused",
-		                             "exited",  "restarting", "damaged" };
+	static const char *const known[] = { "created", "running", "paused", "exited", "damaged" };
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
 		if (!strcmp(value, known[i]))
 			return 0;
 	return err_fail(err, STOR_USAGE, 0,
-	                "--filter status=%s: known are created, running, paused, restarting, "
-	                "exited and damaged",
+	                "--filter status=%s: known are created, running, paused, exited "
+	                "and damaged",
 	                value);
 }
 

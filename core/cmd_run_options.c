@@ -88,6 +88,7 @@ SET_PARSED(env, config_add_env)
 SET_PARSED(env_file, config_add_env_file)
 SET_PARSED(security, config_add_security)
 SET_PARSED(log_opt, config_add_log_opt)
+SET_PARSED(restart, config_set_restart)
 SET_PART(net, net, config_add_net)
 SET_PART(publish, net, config_add_publish)
 SET_PART(ip, net, config_add_ip)
@@ -190,6 +191,8 @@ const struct opt run_options[] = {
 	{ 'p', "publish", "[IP:]HOST:GUEST[/PROTO]", "Lead a port of the host inside",
 	  set_publish },
 	{ 0, "read-only", NULL, "Mount the root read-only", set_read_only },
+	{ 0, "restart", "POLICY", "no, on-failure[:NUMBER], always or unless-stopped; no",
+	  set_restart },
 	{ 0, "rm", NULL, "Remove the container and its volume when it ends", set_remove },
 	{ 0, "root", "VOLUME|PATH", "Run on this volume itself", set_root },
 	{ 0, "security-opt", "OPTION", "no-new-privileges[=BOOL] or seccomp=PROFILE",

@@ -104,16 +104,16 @@ void container_set_free(struct container_set *set)
 
 static int compare_created(const void *a, const void *b)
 {
-	static const char *const keys[] = { "created", "created-ns" };
 	const struct container_item *x = a, *y = b;
+	uint64_t first = record_get_u64(&x->record, "created", 0);
+	uint64_t second = record_get_u64(&y->record, "created", 0);
 
-	for (size_t i = 0; i < 2; i++) {
-		uint64_t first = record_get_u64(&x->record, keys[i], 0);
-		uint64_t second = record_get_u64(&y->record, keys[i], 0);
-
-		if (first != second)
-			return first < second ? -1 : 1;
+	if (first == second) {
+		first = record_get_u64(&x->record, "created-ns", 0);
+		second = record_get_u64(&y->record, "created-ns", 0);
 	}
+	if (first != second)
+		return first < second ? -1 : 1;
 	return strcmp(x->id, y->id);
 }
 

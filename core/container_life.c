@@ -218,13 +218,12 @@ int container_wait(struct store *store, const char *id, int64_t timeout_ms, char
 /* --- stopping ----------------------------------------------------------------------------- */
 
 /* Nobody starts it again by itself. */
-static int note_stopped(struct store *store, const char *id, struct record *record,
-                        struct stor_err *err)
+static int note_stopped(struct store *store, const char *id, struct stor_err *err)
 {
 	cleanup_record struct record changes = RECORD_INIT;
 
 	record_set(&changes, "stopped", "yes");
-	return container_note(store, id, record, &changes, err);
+	return container_change(store, id, &changes, err);
 }
 
 static int64_t own_timeout(const struct record *record)
@@ -270,9 +269,10 @@ int container_stop(struct store *store, const char *id, int number, int64_t time
 
 	if (container_load_current(store, id, &record, err) < 0)
 		return -1;
+	/* One that has ended may be about to be started again. */
 	if (!store_is_live(store, id, NULL))
-		return 0;
-	if (note_stopped(store, id, &record, err) < 0)
+		return record_get(&record, "detached") ? note_stopped(store, id, err) : 0;
+	if (note_stopped(store, id, err) < 0)
 		return -1;
 	if (timeout_s == LIFE_OWN_TIMEOUT)
 		timeout_s = own_timeout(&record);

@@ -262,21 +262,20 @@ static void set_ended(struct record *record, const char *exit_code)
 }
 
 /* Whoever waits for a container that goes away reads this from the record that it holds open. */
-static void tell_waiters(struct store *store, const char *id, struct record *record,
-                         const char *exit_code)
+static int note_ended(struct store *store, const char *id, struct record *record,
+                      const char *exit_code, struct stor_err *err)
 {
 	cleanup_record struct record changes = RECORD_INIT;
-	struct stor_err ignored = STOR_ERR_INIT;
 
 	set_ended(&changes, exit_code);
-	if (container_note(store, id, record, &changes, &ignored) < 0)
-		log_debug("%s", ignored.text);
+	return container_note(store, id, record, &changes, err);
 }
 
 int container_end(struct store *store, const char *id, struct record *record, int exit_code,
                   bool remove, struct stor_err *err)
 {
 	bool is_detached = record_get(record, "detached") != NULL;
+	struct stor_err unsaid = STOR_ERR_INIT;
 	char code[12];
 
 	snprintf(code, sizeof(code), "%d", exit_code);
@@ -284,13 +283,16 @@ int container_end(struct store *store, const char *id, struct record *record, in
 		return -1;
 	if (is_detached)
 		container_remove_io(store, id);
-	if (is_detached && remove)
-		tell_waiters(store, id, record, code);
+	/* Others write to the record of one that is detached: so the end is only added. */
+	if (is_detached && note_ended(store, id, record, code, &unsaid) < 0 && !remove) {
+		*err = unsaid;
+		return -1;
+	}
 	if (remove) {
 		/* The marker stays when something is left, for a sweep to find it. */
 		if (destroy(store, id, record, true, err) < 0)
 			return -1;
-	} else {
+	} else if (!is_detached) {
 		set_ended(record, code);
 		if (container_save(store, id, record, err) < 0)
 			return -1;
@@ -317,8 +319,11 @@ static int end_dead(struct store *store, const char *id, struct record *record,
 		return -1;
 	container_remove_io(store, id);
 	if (container_is_rm(record)) {
-		if (record_get(record, "detached"))
-			tell_waiters(store, id, record, exit_code);
+		struct stor_err ignored = STOR_ERR_INIT;
+
+		if (record_get(record, "detached") &&
+		    note_ended(store, id, record, exit_code, &ignored) < 0)
+			log_debug("%s", ignored.text);
 		return destroy(store, id, record, false, err);
 	}
 	if (!strcmp(record_get(record, "status"), "exited"))
@@ -377,20 +382,35 @@ static int lock_ended(struct store *store, const char *id, struct stor_err *err)
 	return -1;
 }
 
+int container_change(struct store *store, const char *id, const struct record *changes,
+                     struct stor_err *err)
+{
+	cleanup_close int lock_fd = lock_container(store, id, err);
+	cleanup_record struct record ignored = RECORD_INIT;
+
+	return lock_fd < 0 ? -1 : container_note(store, id, &ignored, changes, err);
+}
+
 int container_claim(struct store *store, const char *id, struct record *record,
-                    struct stor_err *err)
+                    struct record *before, struct stor_err *err)
 {
 	cleanup_close int lock_fd = lock_ended(store, id, err);
 
 	if (lock_fd < 0 || container_load(store, id, record, err) < 0)
 		return -1;
-	if (!record_get(record, "detached") || record_get(record, "stopped")) {
-		record_set(record, "detached", "yes");
-		record_remove(record, "stopped");
-		if (container_save(store, id, record, err) < 0)
-			return -1;
-	}
-	return store_mark_live(store, id, err);
+	*before = (struct record)RECORD_INIT;
+	record_copy(before, record);
+	record_set(record, "detached", "yes");
+	record_remove(record, "exit-code");
+	record_remove(record, "finished");
+	record_remove(record, "stopped");
+	/* Marked first: whoever adds to the record from now on adds to this one. */
+	if (store_mark_live(store, id, err) < 0)
+		return -1;
+	if (container_save(store, id, record, err) == 0)
+		return 0;
+	store_unmark_live(store, id);
+	return -1;
 }
 
 void container_unclaim(struct store *store, const char *id, const struct record *before)

@@ -3,7 +3,7 @@
  * Containers on disk: STORE/containers/ID with its record, found by id, id prefix or name. This
  * file knows nothing of namespaces; core/container runs what is recorded here.
  *
- * Keys of a container's record: id, name, created (seconds since the epoch), created-ns, status
+ * Keys of a container's record: id, name, created (seconds since the epoch; and created-ns), status
  * (created, running, exited), exit-code ("unknown" after a kill -9), rm (yes|no), image, backend,
  * command (several), pid and start-time (of the container's first process, while running), label
  * (several, KEY=VALUE), and what root_prepare() adds ("volume.…", "param.…"). Also started and
@@ -26,10 +26,11 @@
 int container_begin(struct store *store, const char *name, struct record *record, char **id,
                     struct stor_err *err);
 
-/* Say that this process runs container `id`, which nobody runs, and read its record; for a start
- * with a monitor, which the record then says. STOR_BUSY: it runs. */
+/* Say that this process runs container `id`, which nobody runs, with a monitor; its record, which
+ * says so and nothing of an end any more, goes to `record`, as it was to `before`. STOR_BUSY: it
+ * runs. */
 int container_claim(struct store *store, const char *id, struct record *record,
-                    struct stor_err *err);
+                    struct record *before, struct stor_err *err);
 
 /* Open the record, to append to it. -1 with err filled. */
 int container_open_record(struct store *store, const char *id, struct stor_err *err);
@@ -44,6 +45,10 @@ int container_save(struct store *store, const char *id, const struct record *rec
 /* Set the values of `changes` in the record, and add them to what is on disk. */
 int container_note(struct store *store, const char *id, struct record *record,
                    const struct record *changes, struct stor_err *err);
+
+/* container_note() for others than the process that runs it: at no time is it lost. */
+int container_change(struct store *store, const char *id, const struct record *changes,
+                     struct stor_err *err);
 
 /* The run is over: record its exit code (status=exited), or with `remove` take everything of it
  * away, its ephemeral volume included (which is released by now). No longer live in either case. */

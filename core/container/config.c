@@ -9,6 +9,7 @@
 #include <stor/util.h>
 
 #include "core/base/fs.h"
+#include "core/base/opts.h"
 #include "core/container_log.h"
 #include "core/signals.h"
 
@@ -199,6 +200,27 @@ int config_add_ulimit(struct container_config *config, const char *text, struct 
 		xrealloc(config->ulimits, (config->ulimit_count + 1) * sizeof(*config->ulimits));
 	config->ulimits[config->ulimit_count++] = limit;
 	return 0;
+}
+
+/* --- restarts ----------------------------------------------------------------------------- */
+
+int config_set_restart(struct container_config *config, const char *text, struct stor_err *err)
+{
+	static const char *const names[] = { "no", "on-failure", "always", "unless-stopped" };
+	uint64_t number = 0;
+
+	if (str_starts(text, "on-failure:") &&
+	    (str_to_u64(strchr(text, ':') + 1, &number) < 0 || number > UINT32_MAX))
+		return opts_fail_value("--restart", text, "on-failure:NUMBER", err);
+	config->restart_max = (unsigned)number;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (strcmp(text, names[i]) != 0 && !(i == 1 && str_starts(text, "on-failure:")))
+			continue;
+		config->restart = (enum config_restart)i;
+		return 0;
+	}
+	return opts_fail_value("--restart", text,
+	                       "no, on-failure[:NUMBER], always or unless-stopped", err);
 }
 
 /* --- the log ------------------------------------------------------------------------------ */

@@ -32,6 +32,13 @@ struct config_mount {
 	uint64_t size_bytes;       /* volume, when it is made; 0: the backend's default */
 };
 
+enum config_restart {
+	CONFIG_RESTART_NO,
+	CONFIG_RESTART_ON_FAILURE,
+	CONFIG_RESTART_ALWAYS,
+	CONFIG_RESTART_UNLESS_STOPPED,
+};
+
 struct config_ulimit {
 	int resource; /* RLIMIT_* */
 	uint64_t soft, hard;
@@ -43,6 +50,8 @@ struct container_config {
 	bool is_detached; /* it has no terminal of stor's, but a log */
 	struct strv
 		given; /* "OPTION=VALUE": what the user said that is not in the record as such */
+	enum config_restart restart;
+	unsigned restart_max;   /* on-failure: so often; 0: without end */
 	char *stop_signal;      /* NULL: TERM */
 	int64_t stop_s;         /* how long it may take to stop; negative: for ever */
 	uint64_t log_max_bytes; /* 0: it is never cut */
@@ -109,6 +118,9 @@ int config_add_env(struct container_config *config, const char *text, struct sto
 int config_add_env_file(struct container_config *config, const char *path, struct stor_err *err);
 /* Value of a variable, or NULL. */
 const char *config_get_env(const struct container_config *config, const char *key);
+
+/* The text of --restart: no, on-failure[:N], always, unless-stopped. */
+int config_set_restart(struct container_config *config, const char *text, struct stor_err *err);
 
 /* One text of --log-opt: max-size=SIZE or max-file=NUMBER. */
 int config_add_log_opt(struct container_config *config, const char *text, struct stor_err *err);

@@ -96,6 +96,8 @@ int config_validate(struct container_config *config, struct stor_err *err)
 		err_hint(err, "a container that can make device nodes needs the device filter");
 		return -1;
 	}
+	if (config->remove && config->restart != CONFIG_RESTART_NO)
+		return err_fail(err, STOR_USAGE, 0, "--rm and --restart exclude each other");
 	if (config->workdir && *config->workdir != '/')
 		return err_fail(err, STOR_USAGE, 0, "--workdir: \"%s\" is not an absolute path",
 		                config->workdir);

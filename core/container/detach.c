@@ -16,6 +16,7 @@
 #include "core/base/log.h"
 #include "core/base/proc.h"
 #include "core/base/str.h"
+#include "core/container/keep_up.h"
 #include "core/container/run.h"
 #include "core/host.h"
 
@@ -37,6 +38,13 @@ static void send_word(int *word_fd, const struct word *word)
 	close_fd(word_fd);
 }
 
+/* What the monitor learns by the start. */
+struct starting {
+	int word_fd;
+	char id[16];
+	int64_t from_ms;
+};
+
 /* Warnings could be read so far; from now on nobody listens. */
 static void leave_terminal(void)
 {
@@ -51,6 +59,7 @@ static void leave_terminal(void)
 
 static void has_started(void *ctx, const char *id, int master_fd)
 {
+	struct starting *starting = ctx;
 	struct word word = { .status = 0 };
 	char title[64];
 
@@ -60,15 +69,18 @@ static void has_started(void *ctx, const char *id, int master_fd)
 	leave_terminal();
 	host_set_title(title);
 	malloc_trim(0);
-	send_word(ctx, &word);
+	send_word(&starting->word_fd, &word);
+	memcpy(starting->id, word.id, sizeof(word.id));
+	starting->from_ms = monotonic_ms();
 }
 
 /* The monitor. Does not return. */
 static void monitor(struct store *store, struct container_config *config, const char *id,
                     int word_fd)
 {
+	struct starting starting = { .word_fd = word_fd };
 	const struct run_opts opts = {
-		.id = id, .is_detached = true, .started = has_started, .ctx = &word_fd
+		.id = id, .is_detached = true, .started = has_started, .ctx = &starting
 	};
 	int kept[] = { store->fd, store->state_fd, word_fd };
 	struct word word = { .err = STOR_ERR_INIT };
@@ -78,8 +90,11 @@ static void monitor(struct store *store, struct container_config *config, const 
 		err_fail(&word.err, STOR_FAILED, errno, "become a monitor");
 	else
 		word.status = container_run(store, config, &opts, &word.err);
-	if (word.err.status != STOR_OK)
-		send_word(&word_fd, &word);
+	if (starting.word_fd >= 0)
+		send_word(&starting.word_fd, &word);
+	else
+		container_keep_up(store, config, starting.id, word.status,
+		                  monotonic_ms() - starting.from_ms);
 	_exit(0);
 }
 

@@ -156,12 +156,9 @@ static int take_container(struct run *run, struct stor_err *err)
 		if (container_begin(run->store, run->config->name, &run->record, &run->id, err) < 0)
 			return -1;
 	} else {
-		if (container_claim(run->store, run->opts->id, &run->record, err) < 0)
+		if (container_claim(run->store, run->opts->id, &run->record, &run->before, err) < 0)
 			return -1;
 		run->id = xstrdup(run->opts->id);
-		record_copy(&run->before, &run->record);
-		record_remove(&run->record, "exit-code");
-		record_remove(&run->record, "finished");
 	}
 	undo_push(&run->undo, undo_container, run, NULL);
 	kill_point("container-begun");
@@ -189,7 +186,7 @@ static int make_root(struct run *run, struct stor_err *err)
 	undo_push(&run->undo, undo_root, run, NULL);
 	kill_point("root-prepared");
 	/* Somebody else may have to end it, and start it again. */
-	return config->remove && !config->is_detached
+	return run->opts->id || (config->remove && !config->is_detached)
 	               ? 0
 	               : container_save(run->store, run->id, &run->record, err);
 }

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See keep_up.h. */
+#include "core/container/keep_up.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <stor/util.h>
+
+#include "core/base/log.h"
+#include "core/container/run.h"
+#include "core/container_store.h"
+
+/* The first wait, and how long one becomes: each is twice the one before. A run of RUN_WELL_MS
+ * begins anew. */
+#define WAIT_MS 100
+#define WAIT_MAX_MS 60000
+#define RUN_WELL_MS 10000
+
+static bool wants_again(const struct container_config *config, int exit_code, unsigned count)
+{
+	switch (config->restart) {
+	case CONFIG_RESTART_ALWAYS:
+	case CONFIG_RESTART_UNLESS_STOPPED:
+		return true;
+	case CONFIG_RESTART_ON_FAILURE:
+		return exit_code && (!config->restart_max || count < config->restart_max);
+	case CONFIG_RESTART_NO:
+		break;
+	}
+	return false;
+}
+
+/* Is it still as it was left: there, ended, and not stopped by somebody? */
+static bool is_left_alone(struct store *store, const char *id)
+{
+	cleanup_record struct record record = RECORD_INIT;
+	struct stor_err gone = STOR_ERR_INIT;
+
+	return container_load(store, id, &record, &gone) == 0 &&
+	       !strcmp(record_get(&record, "status"), "exited") && !record_get(&record, "stopped");
+}
+
+/* False: somebody did something to it meanwhile. */
+static bool wait_alone(struct store *store, const char *id, int64_t wait_ms)
+{
+	cleanup_free char *path = xasprintf("%s/containers/%s", store->path, id);
+	cleanup_close int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	struct pollfd change = { .fd = fd, .events = POLLIN };
+	int64_t until_ms = monotonic_ms() + wait_ms;
+	char events[4096];
+
+	if (fd >= 0)
+		inotify_add_watch(fd, path, IN_MODIFY | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF);
+	while (is_left_alone(store, id)) {
+		int64_t left_ms = until_ms - monotonic_ms();
+
+		if (left_ms <= 0)
+			return true;
+		poll(&change, 1, (int)left_ms);
+		while (read(fd, events, sizeof(events)) > 0)
+			continue;
+	}
+	return false;
+}
+
+void container_keep_up(struct store *store, struct container_config *config, const char *id,
+                       int exit_code, int64_t run_ms)
+{
+	struct run_opts opts = { .id = id, .is_detached = true };
+	int64_t wait_ms = WAIT_MS;
+
+	for (unsigned count = 0; wants_again(config, exit_code, count); count++) {
+		struct stor_err err = STOR_ERR_INIT;
+		int64_t from_ms;
+
+		if (run_ms >= RUN_WELL_MS) {
+			wait_ms = WAIT_MS;
+			count = 0;
+		}
+		if (!wait_alone(store, id, wait_ms))
+			return;
+		wait_ms = wait_ms * 2 > WAIT_MAX_MS ? WAIT_MAX_MS : wait_ms * 2;
+		from_ms = monotonic_ms();
+		exit_code = container_run(store, config, &opts, &err);
+		run_ms = monotonic_ms() - from_ms;
+		/* Somebody else was quicker, or has removed it. */
+		if (err.status == STOR_BUSY || err.status == STOR_NOT_FOUND)
+			return;
+		if (err.status != STOR_OK)
+			log_debug("container %s: %s", id, err.text);
+	}
+}

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# run --restart: the monitor starts its container again, or leaves it, as the policy and the user
+# say.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/detached_lib.sh
+. "$TOP/tests/detached_lib.sh"
+
+# runs NAME: how often its command has begun.
+runs() { run_stor logs "$1" 2>/dev/null | grep -c '^begun$' || true; }
+has_run() { [ "$(runs "$1")" -ge "$2" ]; }
+
+test_always() {
+	expect 0 run_stor run -d --name web --restart always sh -c 'echo begun; echo x >>/file; wc -l </file; exit 0'
+	wait_for has_run web 3
+	# On the same root.
+	logged web '^3$'
+	expect 0 run_stor stop web
+	local n
+	n=$(runs web)
+	sleep 1
+	same "$(runs web)" "$n"
+	same "$(status_of web)" exited
+	# Nobody stays with it.
+	wait_for is_empty "$STOR_STATE/live"
+	expect 0 run_stor start web
+	wait_for has_run web $((n + 2))
+	expect 0 run_stor rm -f web
+	nothing_left
+}
+
+test_on_failure() {
+	expect 0 run_stor run -d --name good --restart on-failure sh -c 'echo begun'
+	expect 0 run_stor run -d --name bad --restart on-failure:2 sh -c 'echo begun; exit 1'
+	expect 0 run_stor run -d --name once sh -c 'echo begun; exit 1'
+	wait_for has_run bad 3
+	sleep 1.5
+	same "$(runs good) $(runs bad) $(runs once)" '1 3 1'
+	expect 0 run_stor rm good bad once
+	nothing_left
+}
+
+test_stopped_while_it_runs() {
+	for policy in always unless-stopped; do
+		expect 0 run_stor run -d --name web --restart $policy sh -c 'echo begun; exec sleep 1000'
+		expect 0 run_stor stop -t 0 web
+		sleep 0.5
+		same "$(status_of web) $(runs web)" 'exited 1'
+		# Killed, it is started again.
+		expect 0 run_stor start web
+		expect 0 run_stor kill web
+		wait_for has_run web 3
+		wait_for has_status web running
+		expect 0 run_stor rm -f web
+		sleep 0.3
+		nothing_left
+	done
+}
+
+# Removed while it waits to be started again.
+test_removed_while_it_waits() {
+	expect 0 run_stor run -d --name web --restart always false
+	sleep 1
+	wait_for removed web
+	sleep 1
+	nothing_left
+}
+removed() { run_stor rm "$1" 2>/dev/null; }
+
+# The monitor that took over keeps the policy, too.
+test_after_the_monitor() {
+	expect 0 run_stor run -d --name web --restart always sh -c 'echo begun; exec sleep 1000'
+	kill -9 "$(monitor_of web)"
+	sleep 0.1
+	expect 0 run_stor kill web
+	wait_for has_run web 2
+	wait_for has_status web running
+	expect 0 run_stor rm -f web
+	sleep 0.3
+	nothing_left
+}
+
+test_wrong_policies() {
+	expect 125 run_stor run --restart sometimes true
+	err_has 'no, on-failure'
+	expect 125 run_stor run --restart on-failure:x true
+	expect 125 run_stor run -d --rm --restart always true
+	err_has 'exclude each other'
+}
+
+run_tests "$@"
