@@ -271,6 +271,16 @@ static int note_ended(struct store *store, const char *id, struct record *record
 	return container_note(store, id, record, &changes, err);
 }
 
+/* It may have been renamed. */
+static void take_present_name(struct store *store, const char *id, struct record *record)
+{
+	cleanup_record struct record present = RECORD_INIT;
+	struct stor_err ignored = STOR_ERR_INIT;
+
+	if (container_load(store, id, &present, &ignored) == 0 && record_get(&present, "name"))
+		record_set(record, "name", record_get(&present, "name"));
+}
+
 int container_end(struct store *store, const char *id, struct record *record, int exit_code,
                   bool remove, struct stor_err *err)
 {
@@ -283,6 +293,8 @@ int container_end(struct store *store, const char *id, struct record *record, in
 		return -1;
 	if (is_detached)
 		container_remove_io(store, id);
+	if (is_detached)
+		take_present_name(store, id, record);
 	/* Others write to the record of one that is detached: so the end is only added. */
 	if (is_detached && note_ended(store, id, record, code, &unsaid) < 0 && !remove) {
 		*err = unsaid;
@@ -422,6 +434,48 @@ void container_unclaim(struct store *store, const char *id, const struct record 
 	    container_save(store, id, before, &ignored) < 0)
 		log_debug("%s", ignored.text);
 	store_unmark_live(store, id);
+}
+
+/* The new name leads to it before the record says so, and the old one goes last: a kill leaves it
+ * with a name. */
+static int rename_locked(struct store *store, const char *id, const char *name,
+                         struct stor_err *err)
+{
+	cleanup_record struct record record = RECORD_INIT, changes = RECORD_INIT;
+	cleanup_free char *holder = NULL;
+	const char *old;
+
+	if (container_load(store, id, &record, err) < 0)
+		return -1;
+	if (!record_get(&record, "detached") && store_is_live(store, id, NULL)) {
+		err_fail(err, STOR_BUSY, 0, "container %s runs in the foreground", id);
+		err_hint(err, "its name can be changed when it has ended");
+		return -1;
+	}
+	old = linked_name(id, &record);
+	if (old && !strcmp(old, name))
+		return 0;
+	holder = store_find_name(store, name);
+	if ((!holder || strcmp(holder, id) != 0) && store_claim_name(store, name, id, err) < 0)
+		return -1;
+	kill_point("container-named");
+	record_set(&changes, "name", name);
+	if (container_note(store, id, &record, &changes, err) < 0)
+		return -1;
+	return 0;
+}
+
+int container_rename(struct store *store, const char *id, const char *name, struct stor_err *err)
+{
+	cleanup_close int lock_fd = lock_container(store, id, err);
+	cleanup_record struct record record = RECORD_INIT;
+	const char *old;
+
+	if (lock_fd < 0 || check_name(store, name, err) < 0 ||
+	    container_load(store, id, &record, err) < 0 || rename_locked(store, id, name, err) < 0)
+		return -1;
+	old = linked_name(id, &record);
+	return old && strcmp(old, name) != 0 ? store_drop_name(store, old, id, false, err) : 0;
 }
 
 int container_remove(struct store *store, const char *id, struct stor_err *err)

@@ -85,6 +85,9 @@ int container_load_all(struct store *store, struct container_set *set, struct st
 /* Ids of all containers, oldest first. */
 int container_list(struct store *store, struct strv *ids, struct stor_err *err);
 
+/* Give it another name. STOR_BUSY: the name is taken, or the container runs in the foreground. */
+int container_rename(struct store *store, const char *id, const char *name, struct stor_err *err);
+
 /* Remove a container that does not run, with its ephemeral volume. STOR_BUSY: it runs. */
 int container_remove(struct store *store, const char *id, struct stor_err *err);
 

@@ -54,9 +54,9 @@ _stor_operand() {
 	"image inspect" | "image export" | "image rm") _stor_names "$stor" image ls ;;
 	"volume "*) _stor_names "$stor" volume ls ;;
 	"backend info" | "backend check") _stor_names "$stor" backend ls ;;
-	rm | start | inspect | wait | logs | restart)
+	rm | start | rename | inspect | wait | logs | restart)
 		_stor_containers --all ;;
-	pause | resume | stats | kill | stop | exec | attach)
+	pause | resume | stats | kill | stop | exec | attach | top)
 		_stor_containers ;;
 	*) return 1 ;;
 	esac

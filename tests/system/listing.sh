@@ -87,4 +87,55 @@ test_inspect() {
 	nothing_left
 }
 
+test_top() {
+	expect 0 run_stor run -d --name web -u 65534 sh -c 'sleep 1000 & sleep 1000 & wait'
+	wait_for has_three
+	expect 0 run_stor top --format json web
+	same "$(jq -r 'map(.command) | sort | join(",")' "$OUT")" \
+		"sh -c sleep 1000 & sleep 1000 & wait,sleep 1000,sleep 1000"
+	same "$(jq -r '.[0] | [.pid, .inner_pid, .uid] | map(tostring) | join(" ")' "$OUT")" "$(pid_of web) 1 65534"
+	same "$(jq -r '.[1].parent_pid' "$OUT")" "$(pid_of web)"
+	expect 0 run_stor top web
+	out_has "^$(pid_of web) +1 +65534 +S +0:00 +[0-9.]+[KM] +sh -c"
+	expect 0 run_stor stop -t 0 web
+	expect 1 run_stor top web
+	err_has 'does not run'
+	expect 0 run_stor rm web
+}
+has_three() { [ "$(run_stor top --format json web | jq length)" = 3 ]; }
+
+test_rename() {
+	local id
+	expect 0 run_stor run -d --name one sleep 1000
+	expect 0 run_stor create --name other true
+	id=$(id_of one)
+	expect 4 run_stor rename one other
+	expect 2 run_stor rename one 'no name'
+	expect 2 run_stor rename one "$id"x/
+	expect 3 run_stor rename nobody two
+	expect 0 run_stor rename one two
+	expect 0 run_stor rename two two
+	same "$(chosen -a)" 'two other'
+	expect 3 run_stor inspect one
+	expect 0 run_stor inspect two
+	# The old one is free; the new one stays over its end and a start.
+	expect 0 run_stor rename other one
+	expect 0 run_stor stop -t 0 two
+	expect 0 run_stor start two
+	same "$(chosen -f name=two)" two
+	expect 0 run_stor rename "${id:0:8}" three
+	expect 0 run_stor rm -f three one
+	# One that takes itself away takes its new name along.
+	expect 0 run_stor run -d --rm --name gone sleep 1000
+	expect 0 run_stor rename gone going
+	expect 0 run_stor rm -f going
+	nothing_left
+	"$STOR" run --rm --name front sleep 1000 &
+	wait_for has_status front running
+	expect 4 run_stor rename front back
+	expect 0 run_stor kill front
+	wait || true
+	nothing_left
+}
+
 run_tests "$@"

@@ -13,7 +13,7 @@ TIME_LIMIT=900
 # most of them, and net_kill.sh at those of networks.
 NOT_OF_RUN='
 freeze-guard volume-frozen volume-changed clone-folder clone-made resize-device umount-done mount-attached mount-recorded mount-moved
-volume-unnamed monitor-begin adopt-marked volume-destroyed root-destroyed golden-unnamed image-removing
+volume-unnamed monitor-begin adopt-marked container-named volume-destroyed root-destroyed golden-unnamed image-removing
 image-import-begin image-import-unpacked'
 
 points_of_source() {
