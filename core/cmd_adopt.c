@@ -74,6 +74,29 @@ static void take_network(struct adoption *a)
 		net_user_take_over(&state, a->dead, a->own);
 }
 
+/* What every process had that ran the container before: one may have been killed while it took
+ * over. Its marker goes last. */
+static void take_from_all(struct adoption *a)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+	struct stor_err ignored = STOR_ERR_INIT;
+	struct store_mark mark;
+
+	store_list(a->store->state_fd, "live", &names, &ignored);
+	for (size_t i = 0; i < names.count; i++) {
+		cleanup_free char *path = xasprintf("live/%s", names.items[i]);
+
+		if (!store_mark_parse(names.items[i], &mark) || strcmp(mark.rest, a->id) != 0 ||
+		    mark.pid == getpid())
+			continue;
+		snprintf(a->dead, sizeof(a->dead), "%.*s", (int)(mark.rest - names.items[i] - 1),
+		         names.items[i]);
+		move_users(a->store, a->dead, a->own);
+		take_network(a);
+		unlinkat(a->store->state_fd, path, 0);
+	}
+}
+
 /* A record of an older stor may lack something; then the log is cut as it is by default. */
 static void restore_config(struct adoption *a, const struct record *record)
 {
@@ -109,8 +132,7 @@ static int take_over(struct adoption *a, struct stor_err *err)
 		return -1;
 	kill_point("adopt-marked");
 	store_self(a->store, a->own, sizeof(a->own));
-	move_users(a->store, a->dead, a->own);
-	take_network(a);
+	take_from_all(a);
 	return 0;
 }
 
@@ -188,13 +210,13 @@ static bool start_monitor(struct adoption *a)
 	return read(read_fd, &byte, 1) == 1;
 }
 
-/* Its marker is `name`, whose process is dead. */
-static void adopt_marked(struct store *store, const char *name, const struct store_mark *mark)
+/* The process of this marker is dead. */
+static void adopt_marked(struct store *store, const struct store_mark *mark)
 {
 	struct adoption a = {
 		.store = store, .id = mark->rest, .process = PROCESS_INIT, .output = OUTPUT_INIT
 	};
-	cleanup_free char *key = xasprintf("m-%s", mark->rest), *path = xasprintf("live/%s", name);
+	cleanup_free char *key = xasprintf("m-%s", mark->rest);
 	cleanup_record struct record record = RECORD_INIT;
 	struct stor_err ignored = STOR_ERR_INIT;
 	cleanup_close int lock_fd = -1;
@@ -205,10 +227,8 @@ static void adopt_marked(struct store *store, const char *name, const struct sto
 	/* Somebody else may have been quicker. */
 	if (lock_fd < 0 || store_is_live(store, a.id, NULL))
 		return;
-	snprintf(a.dead, sizeof(a.dead), "%.*s", (int)(mark->rest - name - 1), name);
 	if (!start_monitor(&a))
 		return;
-	unlinkat(store->state_fd, path, 0);
 	log_warn("container %s: its monitor was killed; a new one has taken over", a.id);
 }
 
@@ -222,5 +242,5 @@ void adopt_containers(struct store *store, const char *id)
 	for (size_t i = 0; i < names.count; i++)
 		if (store_mark_parse(names.items[i], &mark) && store_is_id(mark.rest) &&
 		    (!id || !strcmp(id, mark.rest)))
-			adopt_marked(store, names.items[i], &mark);
+			adopt_marked(store, &mark);
 }
