@@ -90,7 +90,7 @@ int run_get_ready(const char *command, const struct container_config *config, st
 static int run_detached(struct store *store, struct container_config *config, struct stor_err *err)
 {
 	cleanup_free char *id = NULL;
-	int status = container_detach(store, config, NULL, &id, err);
+	int status = container_detach(store, config, NULL, &id, NULL, err);
 
 	if (status == 0)
 		puts(id);

@@ -28,7 +28,8 @@ static int get_ready(struct store *store, const char *name, struct stor_err *err
 	return run_get_ready("start", &config, err);
 }
 
-int start_container(struct store *store, const char *name, struct stor_err *err)
+/* hold_fd: as of container_detach(). */
+static int start_and_hold(struct store *store, const char *name, int *hold_fd, struct stor_err *err)
 {
 	cleanup_config struct container_config config;
 	cleanup_record struct record record = RECORD_INIT;
@@ -38,7 +39,12 @@ int start_container(struct store *store, const char *name, struct stor_err *err)
 	if (container_find(store, name, &id, &record, err) < 0 ||
 	    run_restore_config(&config, &record, err) < 0)
 		return -1;
-	return container_detach(store, &config, id, &started, err) ? -1 : 0;
+	return container_detach(store, &config, id, &started, hold_fd, err) ? -1 : 0;
+}
+
+int start_container(struct store *store, const char *name, struct stor_err *err)
+{
+	return start_and_hold(store, name, NULL, err);
 }
 
 int start_each_operand(struct store *store, int count, char **operands,
@@ -92,13 +98,19 @@ static int start_attached(struct store *store, const char *name, struct options 
                           struct stor_err *err)
 {
 	cleanup_free char *id = NULL;
-	int result = -1;
+	int result = -1, hold_fd = -1;
 
 	options->attach.no_input = !options->is_interactive;
 	if (container_find(store, name, &id, NULL, err) == 0 &&
 	    attach_begin(&options->attach, store, id, err) == 0 &&
-	    start_container(store, name, err) == 0)
-		result = attach_serve(&options->attach, err);
+	    start_and_hold(store, name, &hold_fd, err) == 0) {
+		/* From now on its record stays readable, also if it removes itself. */
+		if (container_watch_look(&options->attach.watch, err) >= 0) {
+			close_fd(&hold_fd);
+			result = attach_serve(&options->attach, err);
+		}
+	}
+	close_fd(&hold_fd);
 	attach_end(&options->attach);
 	return result;
 }

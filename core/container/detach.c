@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "core/host.h"
 
 #define STATUS_FAILED 125
+#define READER_WAIT_MS 10000
 
 /* What the monitor says, once: the container has started, or why not. */
 struct word {
@@ -29,18 +31,18 @@ struct word {
 	struct stor_err err;
 };
 
-static void send_word(int *word_fd, const struct word *word)
+static void send_word(int word_fd, const struct word *word)
 {
 	/* Smaller than what a pipe takes at once. Who asked may be gone: the container runs all the
 	 * same. */
-	if (*word_fd >= 0 && write(*word_fd, word, sizeof(*word)) < 0)
+	if (write(word_fd, word, sizeof(*word)) < 0)
 		log_debug("nobody waits for the start: %m");
-	close_fd(word_fd);
 }
 
 /* What the monitor learns by the start. */
 struct starting {
 	int word_fd;
+	bool has_started;
 	char id[16];
 	int64_t from_ms;
 };
@@ -69,9 +71,21 @@ static void has_started(void *ctx, const char *id, int master_fd)
 	leave_terminal();
 	host_set_title(title);
 	malloc_trim(0);
-	send_word(&starting->word_fd, &word);
+	send_word(starting->word_fd, &word);
+	starting->has_started = true;
 	memcpy(starting->id, word.id, sizeof(word.id));
 	starting->from_ms = monotonic_ms();
+}
+
+/* Whoever started it may want to open the record before it is removed: then the other end of the
+ * pipe is open until that is done. */
+static void is_ending(void *ctx)
+{
+	const struct starting *starting = ctx;
+	struct pollfd reader = { .fd = starting->word_fd };
+
+	if (poll(&reader, 1, READER_WAIT_MS) == 0)
+		log_debug("whoever started the container stands still");
 }
 
 /* The monitor. Does not return. */
@@ -79,9 +93,11 @@ static void monitor(struct store *store, struct container_config *config, const 
                     int word_fd)
 {
 	struct starting starting = { .word_fd = word_fd };
-	const struct run_opts opts = {
-		.id = id, .is_detached = true, .started = has_started, .ctx = &starting
-	};
+	const struct run_opts opts = { .id = id,
+		                       .is_detached = true,
+		                       .started = has_started,
+		                       .ending = is_ending,
+		                       .ctx = &starting };
 	int kept[] = { store->fd, store->state_fd, word_fd };
 	struct word word = { .err = STOR_ERR_INIT };
 
@@ -90,8 +106,8 @@ static void monitor(struct store *store, struct container_config *config, const 
 		err_fail(&word.err, STOR_FAILED, errno, "become a monitor");
 	else
 		word.status = container_run(store, config, &opts, &word.err);
-	if (starting.word_fd >= 0)
-		send_word(&starting.word_fd, &word);
+	if (!starting.has_started)
+		send_word(word_fd, &word);
 	else
 		container_keep_up(store, config, starting.id, word.status,
 		                  monotonic_ms() - starting.from_ms);
@@ -99,7 +115,7 @@ static void monitor(struct store *store, struct container_config *config, const 
 }
 
 int container_detach(struct store *store, struct container_config *config, const char *id,
-                     char **started_id, struct stor_err *err)
+                     char **started_id, int *hold_fd, struct stor_err *err)
 {
 	cleanup_close int read_fd = -1, write_fd = -1;
 	struct word word;
@@ -136,5 +152,7 @@ int container_detach(struct store *store, struct container_config *config, const
 		return word.status ? word.status : STATUS_FAILED;
 	}
 	*started_id = xstrdup(word.id);
+	if (hold_fd)
+		*hold_fd = steal_fd(&read_fd);
 	return 0;
 }

@@ -13,9 +13,11 @@
 /*
  * Start a container with a monitor of its own: a new one (id NULL), or one that exists and does not
  * run. Returns 0 once its command runs, with *started_id (malloc'ed); else the exit status that the
- * failure deserves, with err filled.
+ * failure deserves, with err filled. hold_fd may be NULL; else it gets a descriptor, and a
+ * container that removes itself keeps its record, once it has ended, until that is closed (at most
+ * 10 s).
  */
 int container_detach(struct store *store, struct container_config *config, const char *id,
-                     char **started_id, struct stor_err *err);
+                     char **started_id, int *hold_fd, struct stor_err *err);
 
 #endif

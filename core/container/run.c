@@ -246,6 +246,8 @@ static int finish(struct run *run, int status, struct stor_err *err)
 	root_release(&run->root, remove, &errs[1]);
 	container_net_end(&run->net, &errs[3]);
 	kill_point("released");
+	if (remove && run->opts->ending)
+		run->opts->ending(run->opts->ctx);
 	container_end(run->store, run->id, &run->record, status, remove, &errs[2]);
 	kill_point("finished");
 	later_close(&run->process.mounts_fd);

@@ -12,6 +12,8 @@ struct run_opts {
 	bool is_detached;
 	/* The command runs; may be NULL. master_fd: of its terminal, or -1. */
 	void (*started)(void *ctx, const char *id, int master_fd);
+	/* It has ended, and will be removed next; may be NULL. */
+	void (*ending)(void *ctx);
 	void *ctx;
 };
 
