@@ -29,7 +29,7 @@ installed-page = $(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 to-install = $(MODULES) $(filter $(B)/modules/%,$(PROGRAMS))
 installed-files = $(BINDIR)/stor $(foreach m,$(to-install),$(call installed-module,$(m))) \
 	$(foreach p,$(pages),$(call installed-page,$(p))) \
-	$(COMPLETIONDIR)/stor $(UNITDIR)/stor.slice $(DOCDIR)/LICENSE $(DOCDIR)/architecture.md
+	$(COMPLETIONDIR)/stor $(UNITDIR)/stor.slice $(DOCDIR)/LICENSE $(DOCDIR)/architecture.md $(DOCDIR)/internals.md
 sdk-has = $(if $(shell grep -l '^$(1):' plugins/rules.mk),$(1))
 INSTALL ?= install
 
@@ -41,6 +41,7 @@ install: all $(call sdk-has,install-sdk)
 	$(INSTALL) -D -m 644 docs/stor.slice $(DESTDIR)$(UNITDIR)/stor.slice
 	$(INSTALL) -D -m 644 LICENSE $(DESTDIR)$(DOCDIR)/LICENSE
 	$(INSTALL) -D -m 644 docs/architecture.md $(DESTDIR)$(DOCDIR)/architecture.md
+	$(INSTALL) -D -m 644 docs/internals.md $(DESTDIR)$(DOCDIR)/internals.md
 
 # Folders that are stor's own go when they are empty; those of the system stay.
 uninstall: $(call sdk-has,uninstall-sdk)
