@@ -21,6 +21,7 @@
 #include "core/container_store.h"
 #include "core/signals.h"
 
+#define LETTING_GO_MS 5
 #define KILL_WAIT_MS 20000
 #define STOP_DEFAULT_S 10
 #define LOOK_AGAIN_MS 1000
@@ -245,6 +246,22 @@ static int own_signal(const struct record *record)
 	return number < 0 ? SIGTERM : number;
 }
 
+/* Its record is gone, and its stor process is about to be. */
+static void await_letting_go(struct store *store, const char *id)
+{
+	int64_t until_ms = monotonic_ms() + KILL_WAIT_MS;
+	pid_t pid;
+
+	while (store_is_live(store, id, &pid) && monotonic_ms() < until_ms) {
+		cleanup_close int pidfd = sys_pidfd_open(pid);
+		struct pollfd end = { .fd = pidfd, .events = POLLIN };
+
+		/* It takes its marker away a moment before it ends. */
+		if (pidfd >= 0 && poll(&end, 1, LETTING_GO_MS) < 0 && errno != EINTR)
+			return;
+	}
+}
+
 /* 1: it has ended, 0: not in time, -1. One that is removed meanwhile has ended. */
 static int wait_stopped(struct store *store, const char *id, int64_t timeout_ms,
                         struct stor_err *err)
@@ -253,8 +270,10 @@ static int wait_stopped(struct store *store, const char *id, int64_t timeout_ms,
 	char code[12];
 	int result = container_wait(store, id, timeout_ms, code, &why);
 
-	if (result < 0 && why.status == STOR_NOT_FOUND)
+	if (result < 0 && why.status == STOR_NOT_FOUND) {
+		await_letting_go(store, id);
 		return 1;
+	}
 	if (result < 0)
 		*err = why;
 	return result;
