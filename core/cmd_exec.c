@@ -115,7 +115,7 @@ static int change_caps(struct container_config *config, const struct container_c
 {
 	struct strv everything = { (char *[]){ (char *)(uintptr_t) "ALL", NULL }, 1, 1 };
 	struct strv nothing = STRV_INIT;
-	uint64_t available, caps;
+	uint64_t available = 0, caps = 0;
 
 	if (caps_resolve(&everything, &nothing, &available, err) < 0)
 		return -1;

@@ -212,7 +212,7 @@ int container_wait(struct store *store, const char *id, int64_t timeout_ms, char
 			continue;
 	}
 	if (result > 0)
-		strcpy(code, w.code);
+		memcpy(code, w.code, sizeof(w.code));
 	return result;
 }
 

@@ -411,7 +411,7 @@ int container_claim(struct store *store, const char *id, struct record *record,
 	if (lock_fd < 0 || container_load(store, id, record, err) < 0)
 		return -1;
 	*before = (struct record)RECORD_INIT;
-	record_copy(before, record);
+	record_copy(before, record); // NOLINT(readability-suspicious-call-argument)
 	record_set(record, "detached", "yes");
 	record_remove(record, "exit-code");
 	record_remove(record, "finished");

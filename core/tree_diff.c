@@ -171,7 +171,7 @@ static int walk_entry(struct walk *w, const char *name, int from_fd, int to_fd, 
 			  to_folder = open_folder(&to, name);
 	bool is_kind_kept = from.is_there && to.is_there &&
 	                    (from.st.st_mode & S_IFMT) == (to.st.st_mode & S_IFMT),
-	     unused;
+	     unused = false;
 
 	if (to.is_there && mount_of(to_fd, name) != w->to_mount)
 		return 0;

@@ -43,15 +43,13 @@ static pid_t fork_process(int into_fd, int *pidfd)
 static void check_report(struct report *report, const struct plan *plan)
 {
 	report->detail[sizeof(report->detail) - 1] = '\0';
-	if (report->step == STEP_ULIMIT && report->index >= plan->config->ulimit_count)
-		report->step = STEP_PRIVILEGES;
-	else if (report->step == STEP_USER && report->which >= plan->config->group_add.count &&
-	         report->index == USER_UNKNOWN_ADDED)
+	if ((report->step == STEP_ULIMIT && report->index >= plan->config->ulimit_count) ||
+	    (report->step == STEP_USER && report->which >= plan->config->group_add.count &&
+	     report->index == USER_UNKNOWN_ADDED) ||
+	    report->step == STEP_MOUNT || report->step == STEP_MOUNT_POINT)
 		report->step = STEP_PRIVILEGES;
 	else if (report->step >= STEP_NOT_FOUND && report->index >= plan->exec_paths.count)
 		report->index = 0;
-	else if (report->step == STEP_MOUNT || report->step == STEP_MOUNT_POINT)
-		report->step = STEP_PRIVILEGES;
 }
 
 static int start(struct plan *plan, struct report *report, struct process *process,
