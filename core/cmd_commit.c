@@ -126,7 +126,6 @@ static int commit(struct store *store, const char *name, const char *image,
                   const struct options *options, struct stor_err *err)
 {
 	cleanup_record struct record record = RECORD_INIT;
-	struct stor_err ignored = STOR_ERR_INIT;
 	cleanup_free char *id = NULL;
 	struct container_tree tree;
 	int result;
@@ -136,7 +135,7 @@ static int commit(struct store *store, const char *name, const char *image,
 		return -1;
 	result = make_image(store, id, &record, &tree, image, options, err);
 	progress_clear();
-	return container_tree_close(&tree, result < 0 ? &ignored : err) < 0 ? -1 : result;
+	return container_tree_close(&tree, result, err);
 }
 
 int cmd_commit(struct store *store, int argc, char **argv, struct stor_err *err)

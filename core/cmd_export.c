@@ -15,25 +15,6 @@
 #include "core/progress.h"
 #include "core/tree_diff.h"
 
-/* Find the container and open its tree. *id is malloc'ed. */
-static int open_tree_of(struct store *store, const char *name, char **id, struct record *record,
-                        struct container_tree *tree, struct stor_err *err)
-{
-	if (container_find(store, name, id, record, err) < 0)
-		return -1;
-	return container_tree_open(store, *id, record, tree, err);
-}
-
-/* Let go of it, whatever the result so far; that of the first failure stays. */
-static int close_tree(struct container_tree *tree, int result, struct stor_err *err)
-{
-	struct stor_err ignored = STOR_ERR_INIT;
-
-	if (container_tree_close(tree, result < 0 ? &ignored : err) < 0)
-		return -1;
-	return result;
-}
-
 /* --- export ---------------------------------------------------------------------------------- */
 
 static int set_compress(void *target, const char *value, struct stor_err *err)
@@ -56,11 +37,12 @@ static int export_container(struct store *store, const char *name, const char *f
 	struct container_tree tree;
 	int result;
 
-	if (open_tree_of(store, name, &id, &record, &tree, err) < 0)
+	if (container_find(store, name, &id, &record, err) < 0 ||
+	    container_tree_open(store, id, &record, &tree, err) < 0)
 		return -1;
 	result = export_to_file(tree.fd, file, opts, err);
 	progress_clear();
-	return close_tree(&tree, result, err);
+	return container_tree_close(&tree, result, err);
 }
 
 int cmd_export(struct store *store, int argc, char **argv, struct stor_err *err)
@@ -161,7 +143,7 @@ static int diff_container(struct store *store, const char *name, struct diff_opt
 	json_open_array(&options->json, NULL);
 	result = tree_diff(image.tree_fd, tree.fd, print_change, options, err);
 	json_close_array(&options->json);
-	return close_tree(&tree, result, err);
+	return container_tree_close(&tree, result, err);
 }
 
 int cmd_diff(struct store *store, int argc, char **argv, struct stor_err *err)

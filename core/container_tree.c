@@ -110,7 +110,6 @@ static int open_stopped(const char *id, struct record *record, struct container_
                         struct stor_err *err)
 {
 	struct root_opts opts = { .root = record_get(record, "volume.root"), .read_only = true };
-	struct stor_err ignored = STOR_ERR_INIT;
 	int result;
 
 	if (opts.root)
@@ -124,9 +123,7 @@ static int open_stopped(const char *id, struct record *record, struct container_
 		tree->fd = fcntl(tree->root.base.root_fd, F_DUPFD_CLOEXEC, 0);
 		result = tree->fd < 0 ? err_fail(err, STOR_FAILED, errno, "open the root") : 0;
 	}
-	if (result < 0)
-		container_tree_close(tree, &ignored);
-	return result;
+	return result < 0 ? container_tree_close(tree, result, err) : 0;
 }
 
 int container_tree_open(struct store *store, const char *id, struct record *record,
@@ -145,18 +142,23 @@ int container_tree_open(struct store *store, const char *id, struct record *reco
 	return open_stopped(id, record, tree, err);
 }
 
-int container_tree_close(struct container_tree *tree, struct stor_err *err)
+int container_tree_close(struct container_tree *tree, int result, struct stor_err *err)
 {
 	static const char *const names[] = { "upper", "lower" };
+	struct stor_err later = STOR_ERR_INIT;
 
 	close_fd(&tree->fd);
 	if (!tree->is_attached)
-		return 0;
+		return result;
 	tree->is_attached = false;
 	for (size_t i = 0; tree->root.is_overlay && i < 2; i++) {
 		cleanup_free char *path = xasprintf("%s/%s", tree->store->state_path, names[i]);
 
 		umount2(path, MNT_DETACH);
 	}
-	return root_release(&tree->root, false, err);
+	if (root_release(&tree->root, false, &later) < 0 && result >= 0) {
+		*err = later;
+		return -1;
+	}
+	return result;
 }

@@ -25,7 +25,8 @@ struct container_tree {
 int container_tree_open(struct store *store, const char *id, struct record *record,
                         struct container_tree *tree, struct stor_err *err);
 
-/* Let go of it; waits until its volume is released. */
-int container_tree_close(struct container_tree *tree, struct stor_err *err);
+/* Let go of it, and wait until its volume is released. result: of what was done with the tree,
+ * which is returned; -1, with err filled, where it is none and letting go fails. */
+int container_tree_close(struct container_tree *tree, int result, struct stor_err *err);
 
 #endif

@@ -17,3 +17,14 @@ server() {
 }
 gone() { [ -z "$(server)" ] && ! grep -qsF "$T/" /sys/block/loop*/loop/backing_file; }
 server_is_there() { [ -n "$(server)" ]; }
+
+# ploop has nothing to say of the images of v, and stor neither.
+sound() {
+	local file
+	expect 0 run_stor volume check v
+	out_lacks '^(error|warning)'
+	for file in "$(data v)"/root.hds*; do
+		ploop check --force "$file" >log 2>&1 || { cat log >&2; fail "ploop check $file"; }
+		! grep -v '^Reopen rw ' log >&2 || fail "ploop check $file has something to say"
+	done
+}

@@ -20,15 +20,6 @@ make_debian() {
 	expect 0 run_stor image import -q "$root" debian
 	expect 0 run_stor volume create --backend ploop --size 1G --image debian v
 }
-sound() {
-	local file
-	expect 0 run_stor volume check v
-	out_lacks '^(error|warning)'
-	for file in "$(data v)"/root.hds*; do
-		ploop check --force "$file" >log 2>&1 || { cat log >&2; fail "ploop check $file"; }
-		! grep -v '^Reopen rw ' log >&2 || fail "ploop check $file has something to say"
-	done
-}
 ids() { run_stor volume snapshots v | tail -n +2 | awk '{print $1}'; }
 
 # The host's fio, with its own libraries, in the container.

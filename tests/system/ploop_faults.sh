@@ -9,17 +9,6 @@
 # shellcheck disable=SC2034 # lib.sh reads it
 TIME_LIMIT=200
 
-# ploop has nothing to say of the images, and stor neither.
-sound() {
-	local file
-	expect 0 run_stor volume check v
-	out_lacks '^(error|warning)'
-	for file in "$(data v)"/root.hds*; do
-		ploop check --force "$file" >log 2>&1 || { cat log >&2; fail "ploop check $file"; }
-		! grep -v '^Reopen rw ' log >&2 || fail "ploop check $file has something to say"
-	done
-}
-
 # It says a number once that is durable, and none when the disk is gone.
 # shellcheck disable=SC2016 # the container's shell expands it
 LOAD='i=0; while :; do i=$((i + 1)); dd if=/dev/urandom of=/f$((i % 7)) bs=64k count=$((i % 40)) 2>/dev/null

@@ -334,12 +334,11 @@ crashes() {
 }
 
 library_is_gone() { ! grep -qs libploop.so /proc/[0-9]*/maps; }
-# stor is killed, and libploop with it, at each step.
-test_killed_meanwhile() {
+
+crashes_of_snapshot_and_merge() {
 	needs_libploop
 	command -v cc >/dev/null || skip "no compiler"
 	crasher
-	export CRASH_PARENT=yes
 	expect 0 run_stor volume create --backend ploop --size 18M -o format=v1 v
 	head -c $((2 * M)) /dev/urandom >chunk
 	"$CTL" load "$(data v)" chunk $((12 * M))
@@ -349,22 +348,17 @@ test_killed_meanwhile() {
 	"$CTL" load "$(data v)" chunk $((13 * M))
 	"$CTL" dump "$(data v)" live
 	STEPS=5 crashes merge -o tool=libploop v a
+}
+
+# stor is killed, and libploop with it, at each step.
+test_killed_meanwhile() {
+	export CRASH_PARENT=yes
+	crashes_of_snapshot_and_merge
 	STEPS=5 crashes convert -o tool=libploop -o layout=raw v
 }
 
 test_crashes() {
-	needs_libploop
-	command -v cc >/dev/null || skip "no compiler"
-	crasher
-	expect 0 run_stor volume create --backend ploop --size 18M -o format=v1 v
-	head -c $((2 * M)) /dev/urandom >chunk
-	"$CTL" load "$(data v)" chunk $((12 * M))
-	"$CTL" dump "$(data v)" earlier
-	cp earlier live
-	STEPS=3 crashes snapshot -o tool=libploop v a
-	"$CTL" load "$(data v)" chunk $((13 * M))
-	"$CTL" dump "$(data v)" live
-	STEPS=5 crashes merge -o tool=libploop v a
+	crashes_of_snapshot_and_merge
 	cp live earlier
 	expect 0 run_stor volume snapshot v a
 	"$CTL" load "$(data v)" chunk $((14 * M))
