@@ -173,9 +173,8 @@ static int switch_by_libploop(struct ploop_disk *disk, const char *guid, struct 
 static int put_new_top(struct ploop_disk *disk, const char *guid, struct stor_err *err)
 {
 	cleanup_ploop_descriptor struct ploop_descriptor changed = { .images = NULL };
-	const struct ploop_image *top =
-		ploop_descriptor_image(&disk->descriptor, disk->descriptor.top);
 	struct ploop_intent intent = { .text = NULL };
+	const struct ploop_image *top;
 	uint64_t sectors = 0;
 	cleanup_free char *file = NULL;
 	bool is_plain;
@@ -188,6 +187,7 @@ static int put_new_top(struct ploop_disk *disk, const char *guid, struct stor_er
 	if (!file || ploop_descriptor_copy(&disk->descriptor, &changed, err))
 		return -1;
 	is_plain = ploop_descriptor_image(&changed, guid)->is_plain;
+	top = ploop_descriptor_image(&disk->descriptor, disk->descriptor.top);
 	ploop_intent_drop(&intent, top ? top->file : NULL);
 	ploop_descriptor_remove(&changed, changed.top);
 	memcpy(changed.top, PLOOP_TOP_GUID, sizeof(changed.top));
