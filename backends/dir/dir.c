@@ -117,7 +117,10 @@ static int dir_create(const struct stor_volume *volume, const struct stor_create
 	    copytree(req->source_fd, req->source_path, root_fd, STOR_CLONE_AUTO, err) < 0)
 		return -1;
 	kill_point("dir-copied");
-	if (!(req->flags & STOR_CREATE_EPHEMERAL) && syncfs(root_fd) < 0)
+	if (req->flags & STOR_CREATE_EPHEMERAL)
+		return 0;
+	/* An empty one must not wait for all that other programs have written. */
+	if ((req->source_fd >= 0 ? syncfs(root_fd) : fsync(root_fd)) < 0)
 		return host->fail(err, STOR_FAILED, errno, "sync %s", volume->path);
 	return 0;
 }
