@@ -12,9 +12,15 @@ program() {
 	chmod 755 . .. bin "bin/$1"
 }
 
+copy_deps() {
+	cp "$TOP/tests/deps" .
+	chmod 755 . .. deps
+}
+
 test_packages_that_are_there_are_not_asked_for() {
-	# Neither with a network, nor as another user.
-	expect 0 unshare -n setpriv --reuid 65534 --regid 65534 --clear-groups sh "$TOP/tests/deps"
+	# Neither with a network, nor as another user, who may not enter the folders above.
+	copy_deps
+	expect 0 unshare -n setpriv --reuid 65534 --regid 65534 --clear-groups sh deps
 	same "$(cat "$OUT" "$ERR")" ''
 	expect 0 unshare -n sh "$TOP/tests/deps" build
 	same "$(cat "$OUT" "$ERR")" ''
@@ -35,8 +41,8 @@ apt-get -qq -y --no-install-recommends install gcc make valgrind'
 	expect 1 env "PATH=$T/bin:$PATH" sh "$TOP/tests/deps"
 	err_has '^E: no space$'
 	err_has '^deps: apt-get -qq update failed$'
-	# Which may not enter the folders above.
-	expect 1 env "PATH=bin:$PATH" setpriv --reuid 65534 --regid 65534 --clear-groups sh "$TOP/tests/deps"
+	copy_deps
+	expect 1 env "PATH=bin:$PATH" setpriv --reuid 65534 --regid 65534 --clear-groups sh deps
 	err_has '^deps: missing packages; as root run: apt-get install gcc make valgrind$'
 }
 
