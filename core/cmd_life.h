@@ -15,6 +15,7 @@ int cmd_restart(struct store *store, int argc, char **argv, struct stor_err *err
 int cmd_start(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_stop(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_top(struct store *store, int argc, char **argv, struct stor_err *err);
+int cmd_update(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_wait(struct store *store, int argc, char **argv, struct stor_err *err);
 
 #endif

@@ -116,6 +116,7 @@ static int parse(const struct opt_command *command, struct container_config *con
 	char **operands;
 	int count, result = opts_parse(command, config, argc, argv, &operands, &count, err);
 
+	config->restore = run_restore_config;
 	for (int i = 0; !result && i < count; i++)
 		strv_add(&config->args, operands[i]);
 	return result;

@@ -306,6 +306,7 @@ int run_restore_config(struct container_config *config, const struct record *rec
 	value = record_get(record, "rm");
 	config->remove = value && !strcmp(value, "yes");
 	config->is_detached = true;
+	config->restore = run_restore_config;
 	restore_text(&config->name, record, "name");
 	restore_text(&config->root, record, "volume.root");
 	restore_text(&config->user, record, "user");

@@ -26,19 +26,18 @@ static int fail_not_running(const char *id, struct stor_err *err)
 	return -1;
 }
 
-/* Makes a cgroup around a container that has none, or one for the device filter alone. Its own end
+/* Makes a cgroup around a container that has none, or one without what is wished for. Its own end
  * removes it, unless it has ended meanwhile. */
-static int surround(struct store *store, const char *id, pid_t pid, struct cgroup *cgroup,
-                    struct stor_err *err)
+static int surround(struct store *store, const char *id, pid_t pid, const struct cgroup_wish *given,
+                    struct cgroup *cgroup, struct stor_err *err)
 {
-	bool has_one = cgroup->is_filter_only;
+	bool has_one = cgroup->count != 0;
 	static const struct cgroup_limits none = { .memory_bytes = 0 };
-	const struct cgroup_wish wish = { .limits = &none,
-		                          .needed = CGROUP_FREEZER,
-		                          .reason = reason };
+	struct cgroup_wish wish = *given;
 	struct stor_err ignored = STOR_ERR_INIT;
 	int result;
 
+	wish.limits = &none;
 	cgroup_close(cgroup);
 	result = has_one ? cgroup_extend(store, id, &wish, cgroup, err)
 	                 : cgroup_make(store, id, &wish, cgroup, err);
@@ -68,33 +67,49 @@ static pid_t first_process(struct store *store, const char *id)
 	return pid && proc_is_alive(pid, record_get_u64(&record, "start-time", 0)) ? pid : 0;
 }
 
-int container_open_cgroup(struct store *store, const char *name, char **id, struct cgroup *cgroup,
-                          bool *is_new, struct stor_err *err)
+/* Nobody else may be about to do the same. */
+static int open_locked(struct store *store, const char *id, const struct cgroup_wish *wish,
+                       struct cgroup *cgroup, bool *is_new, struct stor_err *err)
 {
-	cleanup_free char *found = NULL, *key = NULL;
 	struct stor_err missing = STOR_ERR_INIT;
-	cleanup_close int lock_fd = -1;
-	pid_t pid;
+	pid_t pid = first_process(store, id);
 
-	*is_new = false;
-	if (container_find(store, name, &found, NULL, err) < 0)
-		return -1;
-	key = xasprintf("g-%s", found);
-	lock_fd = store_lock(store, key, true, LOCK_WAIT_MS, err);
-	if (lock_fd < 0)
-		return -1;
-	pid = first_process(store, found);
 	if (!pid)
-		return fail_not_running(found, err);
-	if (cgroup_open(store, found, cgroup, &missing) < 0 && missing.status != STOR_NOT_FOUND) {
+		return fail_not_running(id, err);
+	if (cgroup_open(store, id, cgroup, &missing) < 0 && missing.status != STOR_NOT_FOUND) {
 		*err = missing;
 		return -1;
 	}
-	if (!cgroup->count || cgroup->is_filter_only) {
-		if (surround(store, found, pid, cgroup, err) < 0)
-			return err_context(err, "container %s", found);
-		*is_new = true;
-	}
+	/* What works without the freezer, works without. */
+	if (cgroup->count && !cgroup->is_filter_only &&
+	    !(wish->needed & ~CGROUP_FREEZER & ~cgroup_controllers(cgroup)))
+		return 0;
+	*is_new = !cgroup->count || cgroup->is_filter_only;
+	if (surround(store, id, pid, wish, cgroup, err) < 0)
+		return err_context(err, "container %s", id);
+	return 0;
+}
+
+int container_open_cgroup_with(struct store *store, const char *id, const struct cgroup_wish *wish,
+                               struct cgroup *cgroup, bool *is_new, struct stor_err *err)
+{
+	cleanup_free char *key = xasprintf("g-%s", id);
+	cleanup_close int lock_fd = store_lock(store, key, true, LOCK_WAIT_MS, err);
+
+	*is_new = false;
+	return lock_fd < 0 ? -1 : open_locked(store, id, wish, cgroup, is_new, err);
+}
+
+int container_open_cgroup(struct store *store, const char *name, char **id, struct cgroup *cgroup,
+                          bool *is_new, struct stor_err *err)
+{
+	static const struct cgroup_wish wish = { .needed = CGROUP_FREEZER, .reason = reason };
+	cleanup_free char *found = NULL;
+
+	*is_new = false;
+	if (container_find(store, name, &found, NULL, err) < 0 ||
+	    container_open_cgroup_with(store, found, &wish, cgroup, is_new, err) < 0)
+		return -1;
 	*id = steal_ptr(&found);
 	return 0;
 }

@@ -15,4 +15,9 @@
 int container_open_cgroup(struct store *store, const char *name, char **id, struct cgroup *cgroup,
                           bool *is_new, struct stor_err *err);
 
+/* The same of container `id`, with the controllers that wish->needed says; the other members but
+ * reason and ctx do not matter. STOR_UNSUPPORTED: this machine lacks one of them. */
+int container_open_cgroup_with(struct store *store, const char *id, const struct cgroup_wish *wish,
+                               struct cgroup *cgroup, bool *is_new, struct stor_err *err);
+
 #endif

@@ -24,6 +24,7 @@
 #include "core/cgroup/cgroup.h"
 #include "core/container_log.h"
 #include "core/container_spare.h"
+#include "core/container_updates.h"
 #include "core/volume.h"
 
 #define CONTAINER_PATH_MAX 64
@@ -77,6 +78,8 @@ int container_load(struct store *store, const char *id, struct record *record, s
 		return err_context(err, "container %s", id);
 	if (!record_get(record, "status"))
 		return err_fail(err, STOR_FAILED, 0, "container %s: damaged record", id);
+	if (container_fold_updates(store, id, record, err) < 0)
+		return err_context(err, "container %s", id);
 	return 0;
 }
 
@@ -139,7 +142,7 @@ static int remove_folder(struct store *store, const char *id, struct stor_err *e
 }
 
 /* Instead of removing it: when root_release() left its volume's folder, it is empty. */
-static bool keep_folder(struct store *store, const char *id)
+static bool keep_folder(struct store *store, const char *id, const struct record *record)
 {
 	char path[CONTAINER_PATH_MAX], data[CONTAINER_PATH_MAX];
 
@@ -149,6 +152,7 @@ static bool keep_folder(struct store *store, const char *id)
 	container_path(id, "/record", path);
 	if (unlinkat(store->fd, path, 0) < 0)
 		return false;
+	container_forget_updates(store, id, record);
 	kill_point("container-spare");
 	return container_keep_spare(store, id);
 }
@@ -166,7 +170,7 @@ static int destroy(struct store *store, const char *id, const struct record *rec
 		container_remove_io(store, id);
 		container_log_remove(store, id);
 	}
-	if (own && keep_folder(store, id))
+	if (own && keep_folder(store, id, record))
 		return 0;
 	if (root_destroy(store, id, record, err) < 0)
 		return err_context(err, "container %s", id);
@@ -271,14 +275,18 @@ static int note_ended(struct store *store, const char *id, struct record *record
 	return container_note(store, id, record, &changes, err);
 }
 
-/* It may have been renamed. */
-static void take_present_name(struct store *store, const char *id, struct record *record)
+/* It may have been renamed, or updated. */
+static void take_present(struct store *store, const char *id, struct record *record)
 {
+	static const char *const keys[] = { "name", CONTAINER_KEY_UPDATED };
 	cleanup_record struct record present = RECORD_INIT;
 	struct stor_err ignored = STOR_ERR_INIT;
 
-	if (container_load(store, id, &present, &ignored) == 0 && record_get(&present, "name"))
-		record_set(record, "name", record_get(&present, "name"));
+	if (container_load(store, id, &present, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (record_get(&present, keys[i]))
+			record_set(record, keys[i], record_get(&present, keys[i]));
 }
 
 int container_end(struct store *store, const char *id, struct record *record, int exit_code,
@@ -293,8 +301,8 @@ int container_end(struct store *store, const char *id, struct record *record, in
 		return -1;
 	if (is_detached)
 		container_remove_io(store, id);
-	if (is_detached)
-		take_present_name(store, id, record);
+	if (is_detached || !remove)
+		take_present(store, id, record);
 	/* Others write to the record of one that is detached: so the end is only added. */
 	if (is_detached && note_ended(store, id, record, code, &unsaid) < 0 && !remove) {
 		*err = unsaid;
@@ -314,8 +322,7 @@ int container_end(struct store *store, const char *id, struct record *record, in
 	return 0;
 }
 
-/* Takes the lock under which containers are removed by others than their own process. */
-static int lock_container(struct store *store, const char *id, struct stor_err *err)
+int container_lock(struct store *store, const char *id, struct stor_err *err)
 {
 	cleanup_free char *key = xasprintf("c-%s", id);
 	int fd = store_lock(store, key, true, REMOVE_WAIT_MS, err);
@@ -346,7 +353,7 @@ static int end_dead(struct store *store, const char *id, struct record *record,
 
 int container_reap(struct store *store, const char *id, struct stor_err *err)
 {
-	cleanup_close int lock_fd = lock_container(store, id, err);
+	cleanup_close int lock_fd = container_lock(store, id, err);
 	cleanup_record struct record record = RECORD_INIT;
 	struct stor_err unread = STOR_ERR_INIT;
 
@@ -370,7 +377,7 @@ int container_reap(struct store *store, const char *id, struct stor_err *err)
 int container_end_adopted(struct store *store, const char *id, const char *exit_code,
                           struct stor_err *err)
 {
-	cleanup_close int lock_fd = lock_container(store, id, err);
+	cleanup_close int lock_fd = container_lock(store, id, err);
 	cleanup_record struct record record = RECORD_INIT;
 
 	if (lock_fd < 0 || container_load(store, id, &record, err) < 0 ||
@@ -383,7 +390,7 @@ int container_end_adopted(struct store *store, const char *id, const char *exit_
 /* The same for one that does not run, and cannot begin to meanwhile. */
 static int lock_ended(struct store *store, const char *id, struct stor_err *err)
 {
-	cleanup_close int lock_fd = lock_container(store, id, err);
+	cleanup_close int lock_fd = container_lock(store, id, err);
 	pid_t pid;
 
 	if (lock_fd < 0 || !store_is_live(store, id, &pid))
@@ -397,7 +404,7 @@ static int lock_ended(struct store *store, const char *id, struct stor_err *err)
 int container_change(struct store *store, const char *id, const struct record *changes,
                      struct stor_err *err)
 {
-	cleanup_close int lock_fd = lock_container(store, id, err);
+	cleanup_close int lock_fd = container_lock(store, id, err);
 	cleanup_record struct record ignored = RECORD_INIT;
 
 	return lock_fd < 0 ? -1 : container_note(store, id, &ignored, changes, err);
@@ -410,6 +417,8 @@ int container_claim(struct store *store, const char *id, struct record *record,
 
 	if (lock_fd < 0 || container_load(store, id, record, err) < 0)
 		return -1;
+	/* They are in their places now. */
+	record_remove(record, CONTAINER_KEY_UPDATED);
 	*before = (struct record)RECORD_INIT;
 	record_copy(before, record); // NOLINT(readability-suspicious-call-argument)
 	record_set(record, "detached", "yes");
@@ -467,7 +476,7 @@ static int rename_locked(struct store *store, const char *id, const char *name,
 
 int container_rename(struct store *store, const char *id, const char *name, struct stor_err *err)
 {
-	cleanup_close int lock_fd = lock_container(store, id, err);
+	cleanup_close int lock_fd = container_lock(store, id, err);
 	cleanup_record struct record record = RECORD_INIT;
 	const char *old;
 

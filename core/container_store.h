@@ -9,7 +9,8 @@
  * (several, KEY=VALUE), and what root_prepare() adds ("volume.…", "param.…"). Also started and
  * finished (seconds), master-fd (of its terminal, in its monitor), detached (yes: a monitor stays
  * with it), stopped (yes: somebody has stopped it), and for starting it again option
- * ("OPTION=VALUE", several), env (several), user, workdir.
+ * ("OPTION=VALUE", several), env (several), user, workdir; updated (yes: container_updates.h) and
+ * root-device (MAJOR:MINOR, of the disk below its root, while running).
  */
 #ifndef CORE_CONTAINER_STORE_H
 #define CORE_CONTAINER_STORE_H
@@ -41,6 +42,10 @@ void container_unclaim(struct store *store, const char *id, const struct record 
 /* Write the record again, atomically. */
 int container_save(struct store *store, const char *id, const struct record *record,
                    struct stor_err *err);
+
+/* The lock under which a container's folder is changed by others than the process that runs it; the
+ * descriptor holds it. -1 with err filled. */
+int container_lock(struct store *store, const char *id, struct stor_err *err);
 
 /* Set the values of `changes` in the record, and add them to what is on disk. */
 int container_note(struct store *store, const char *id, struct record *record,

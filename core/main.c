@@ -52,6 +52,7 @@ static const struct command commands[] = {
 	{ "stats", "Show what containers use", cmd_stats, 0 },
 	{ "stop", "Stop containers", cmd_stop, 0 },
 	{ "top", "List the processes of a container", cmd_top, 0 },
+	{ "update", "Change the limits of containers", cmd_update, 0 },
 	{ "volume", "Make, list, copy, resize, check, mount and remove volumes", cmd_volume, 0 },
 	{ "wait", "Wait until containers have ended", cmd_wait, 0 },
 	{ NULL, NULL, NULL, 0 },

@@ -54,7 +54,7 @@ _stor_operand() {
 	"image inspect" | "image export" | "image rm") _stor_names "$stor" image ls ;;
 	"volume "*) _stor_names "$stor" volume ls ;;
 	"backend info" | "backend check") _stor_names "$stor" backend ls ;;
-	rm | start | rename | inspect | wait | logs | restart)
+	rm | start | rename | inspect | wait | logs | restart | update)
 		_stor_containers --all ;;
 	pause | resume | stats | kill | stop | exec | attach | top)
 		_stor_containers ;;

@@ -5,16 +5,23 @@
 
 #include "cgroup/common/files.h"
 
+static int hint(struct stor_err *err, const char *text)
+{
+	if (!*err->hint)
+		err_hint(err, "choose among this machine's %s", text);
+	return -1;
+}
+
 int cgroup_limit_cpuset(const struct cgroup_dir *dir, const struct cgroup_limits *limits,
                         struct stor_err *err)
 {
 	if (limits->cpuset_cpus && cgroup_set(dir, "cpuset.cpus", "--cpuset-cpus", NULL, err, "%s",
 	                                      limits->cpuset_cpus) < 0)
-		return -1;
-	if (!limits->cpuset_mems)
-		return 0;
-	return cgroup_set(dir, "cpuset.mems", "--cpuset-mems", NULL, err, "%s",
-	                  limits->cpuset_mems);
+		return hint(err, "processors: see /sys/devices/system/cpu/online");
+	if (limits->cpuset_mems && cgroup_set(dir, "cpuset.mems", "--cpuset-mems", NULL, err, "%s",
+	                                      limits->cpuset_mems) < 0)
+		return hint(err, "memory nodes: see /sys/devices/system/node/online");
+	return 0;
 }
 
 int cgroup_limit_hugetlb(const struct cgroup_dir *dir, const struct cgroup_limits *limits,

@@ -15,6 +15,7 @@
 #include <stor/util.h>
 
 #define WAIT_MS 10000
+#define CONTENT_BYTES 4096
 
 uint64_t cgroup_shares_to_weight(uint64_t shares)
 {
@@ -34,6 +35,42 @@ int cgroup_write(const struct cgroup_dir *dir, const char *name, const char *tex
 	return n < 0 ? -1 : 0;
 }
 
+/* What writes back a line of a file that has one for each disk; `disk` is "MAJOR:MINOR ". A disk
+ * without a line has no limit. */
+static char *line_before(const char *content, const char *disk, bool has_keys)
+{
+	size_t length = strlen(disk);
+	const char *line = content;
+
+	while (line && strncmp(line, disk, length) != 0) {
+		line = strchr(line, '\n');
+		line += line != NULL;
+	}
+	if (line)
+		return xstrndup(line, strcspn(line, "\n"));
+	return xasprintf("%s%s", disk, has_keys ? "rbps=max wbps=max riops=max wiops=max" : "0");
+}
+
+/* text: what is about to be written. */
+static void note_before(const struct cgroup_dir *dir, const char *name, const char *text)
+{
+	size_t length = strcspn(text, " ") + 1;
+	cleanup_free char *disk = NULL, *before = NULL;
+	char content[CONTENT_BYTES];
+
+	if (!cgroup_read(dir, name, content, sizeof(content)))
+		return;
+	if (strlen(text) > length && memchr(text, ':', length)) {
+		disk = xstrndup(text, length);
+		before = line_before(content, disk, strchr(text, '=') != NULL);
+	} else {
+		/* An empty line clears a list of processors. */
+		length = strcspn(content, "\n");
+		before = length ? xstrndup(content, length) : xstrdup("\n");
+	}
+	strv_take(dir->undo, xasprintf("%s %s", name, before));
+}
+
 int cgroup_set(const struct cgroup_dir *dir, const char *name, const char *option,
                const char *missing, struct stor_err *err, const char *format, ...)
 {
@@ -43,6 +80,8 @@ int cgroup_set(const struct cgroup_dir *dir, const char *name, const char *optio
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	if (dir->undo)
+		note_before(dir, name, text);
 	if (cgroup_write(dir, name, text) == 0)
 		return 0;
 	if (errno == ENOENT) {
@@ -52,8 +91,19 @@ int cgroup_set(const struct cgroup_dir *dir, const char *name, const char *optio
 			err_hint(err, "%s", missing);
 		return -1;
 	}
-	return err_fail(err, STOR_FAILED, errno, "%s: write \"%s\" to %s/%s", option, text,
-	                dir->path, name);
+	return err_fail(err, errno == EBUSY ? STOR_BUSY : STOR_FAILED, errno,
+	                "%s: write \"%s\" to %s/%s", option, text, dir->path, name);
+}
+
+int cgroup_fail_in_use(uint64_t bytes, uint64_t used_bytes, struct stor_err *err)
+{
+	char wanted[16], used[16];
+
+	err_fail(err, STOR_BUSY, 0, "--memory: %s is less than the %s that is in use",
+	         str_from_size(bytes, wanted, sizeof(wanted)),
+	         str_from_size(used_bytes, used, sizeof(used)));
+	err_hint(err, "end some of the container's processes, or leave it more");
+	return -1;
 }
 
 bool cgroup_read(const struct cgroup_dir *dir, const char *name, char *buf, size_t size)

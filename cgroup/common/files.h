@@ -13,9 +13,12 @@ uint64_t cgroup_weight_to_shares(uint64_t weight);
 /* Write a text. 0, or -1 with errno. */
 int cgroup_write(const struct cgroup_dir *dir, const char *name, const char *text);
 
-/* Write a limit; a failure is reported as that of `option`, with a remedy where the file does not
- * exist (`missing`; may be NULL). STOR_UNSUPPORTED then, STOR_FAILED for a value that the kernel
- * refuses. */
+/* The error of a limit that is below what cannot be taken from the processes. Returns -1. */
+int cgroup_fail_in_use(uint64_t bytes, uint64_t used_bytes, struct stor_err *err);
+
+/* Write a limit, and note what it was in dir->undo; a failure is reported as that of `option`, with
+ * a remedy where the file does not exist (`missing`; may be NULL). STOR_UNSUPPORTED then,
+ * STOR_FAILED for a value that the kernel refuses. */
 int cgroup_set(const struct cgroup_dir *dir, const char *name, const char *option,
                const char *missing, struct stor_err *err, const char *format, ...)
 	__attribute__((format(printf, 6, 7)));

@@ -49,19 +49,27 @@ static int limit_cpu(const struct cgroup_dir *dir, const struct cgroup_limits *l
 	                  limits->cpu_quota_us);
 }
 
-static int limit_memory(const struct cgroup_dir *dir, const struct cgroup_limits *limits,
-                        struct stor_err *err)
+static const char swap_file[] = "memory.memsw.limit_in_bytes";
+
+static int limit_memory_alone(const struct cgroup_dir *dir, const struct cgroup_limits *limits,
+                              struct stor_err *err)
 {
-	static const char swap_file[] = "memory.memsw.limit_in_bytes";
+	if (!limits->memory_bytes || cgroup_set(dir, "memory.limit_in_bytes", "--memory", NULL, err,
+	                                        "%" PRIu64, limits->memory_bytes) == 0)
+		return 0;
+	if (err->status != STOR_BUSY)
+		return -1;
+	err_clear(err);
+	return cgroup_fail_in_use(limits->memory_bytes,
+	                          cgroup_read_u64(dir, "memory.usage_in_bytes"), err);
+}
+
+/* With memory. */
+static int limit_swap(const struct cgroup_dir *dir, const struct cgroup_limits *limits,
+                      struct stor_err *err)
+{
 	char ignored[2];
 
-	if (limits->memory_bytes && cgroup_set(dir, "memory.limit_in_bytes", "--memory", NULL, err,
-	                                       "%" PRIu64, limits->memory_bytes) < 0)
-		return -1;
-	if (limits->memory_reservation_bytes &&
-	    cgroup_set(dir, "memory.soft_limit_in_bytes", "--memory-reservation", NULL, err,
-	               "%" PRIu64, limits->memory_reservation_bytes) < 0)
-		return -1;
 	if (!limits->memory_swap_bytes ||
 	    (limits->is_swap_implied && !cgroup_read(dir, swap_file, ignored, sizeof(ignored))))
 		return 0;
@@ -70,6 +78,23 @@ static int limit_memory(const struct cgroup_dir *dir, const struct cgroup_limits
 	                  limits->memory_swap_bytes == CGROUP_UNLIMITED
 	                          ? -1
 	                          : (int64_t)limits->memory_swap_bytes);
+}
+
+/* The kernel never lets the limit of memory be above that of memory and swap. */
+static int limit_memory(const struct cgroup_dir *dir, const struct cgroup_limits *limits,
+                        struct stor_err *err)
+{
+	bool swap_first = dir->undo && limits->memory_bytes > cgroup_read_u64(dir, swap_file);
+
+	if (swap_first && limit_swap(dir, limits, err) < 0)
+		return -1;
+	if (limit_memory_alone(dir, limits, err) < 0)
+		return -1;
+	if (limits->memory_reservation_bytes &&
+	    cgroup_set(dir, "memory.soft_limit_in_bytes", "--memory-reservation", NULL, err,
+	               "%" PRIu64, limits->memory_reservation_bytes) < 0)
+		return -1;
+	return swap_first ? 0 : limit_swap(dir, limits, err);
 }
 
 static int limit_pids(const struct cgroup_dir *dir, const struct cgroup_limits *limits,

@@ -84,13 +84,52 @@ static int limit_cpu(const struct cgroup_dir *dir, const struct cgroup_limits *l
 	                  "%" PRIu64 " %u", limits->cpu_quota_us, CGROUP_CPU_PERIOD_US);
 }
 
+/* A limit below what is in use kills processes. So first they are held there by the limit that only
+ * takes memory back. before: what that was; "": it was not needed. */
+static int hold_below(const struct cgroup_dir *dir, uint64_t bytes, char *before, size_t size,
+                      struct stor_err *err)
+{
+	uint64_t used = cgroup_read_u64(dir, "memory.current");
+	char text[32];
+
+	*before = '\0';
+	if (used == CGROUP_UNKNOWN || used <= bytes)
+		return 0;
+	snprintf(text, sizeof(text), "%" PRIu64, bytes);
+	if (!cgroup_read(dir, "memory.high", before, size) ||
+	    cgroup_write(dir, "memory.high", text) < 0)
+		return err_fail(err, STOR_FAILED, errno, "--memory: write %s/memory.high",
+		                dir->path);
+	used = cgroup_read_u64(dir, "memory.current");
+	if (used <= bytes)
+		return 0;
+	cgroup_write(dir, "memory.high", before);
+	return cgroup_fail_in_use(bytes, used, err);
+}
+
+static int limit_memory_alone(const struct cgroup_dir *dir, const struct cgroup_limits *limits,
+                              struct stor_err *err)
+{
+	char before[32] = "";
+	int result;
+
+	if (!limits->memory_bytes)
+		return 0;
+	if (dir->undo && hold_below(dir, limits->memory_bytes, before, sizeof(before), err) < 0)
+		return -1;
+	result = cgroup_set(dir, "memory.max", "--memory", NULL, err, "%" PRIu64,
+	                    limits->memory_bytes);
+	if (*before)
+		cgroup_write(dir, "memory.high", before);
+	return result;
+}
+
 static int limit_memory(const struct cgroup_dir *dir, const struct cgroup_limits *limits,
                         struct stor_err *err)
 {
 	char ignored[2];
 
-	if (limits->memory_bytes && cgroup_set(dir, "memory.max", "--memory", NULL, err, "%" PRIu64,
-	                                       limits->memory_bytes) < 0)
+	if (limit_memory_alone(dir, limits, err) < 0)
 		return -1;
 	if (limits->memory_reservation_bytes &&
 	    cgroup_set(dir, "memory.low", "--memory-reservation", NULL, err, "%" PRIu64,
@@ -110,8 +149,10 @@ static int limit_memory(const struct cgroup_dir *dir, const struct cgroup_limits
 static int limit_pids(const struct cgroup_dir *dir, const struct cgroup_limits *limits,
                       struct stor_err *err)
 {
-	if (!limits->pids_max || limits->pids_max == CGROUP_UNLIMITED)
+	if (!limits->pids_max)
 		return 0;
+	if (limits->pids_max == CGROUP_UNLIMITED)
+		return cgroup_set(dir, "pids.max", "--pids-limit", NULL, err, "max");
 	return cgroup_set(dir, "pids.max", "--pids-limit", NULL, err, "%" PRIu64, limits->pids_max);
 }
 

@@ -58,7 +58,8 @@ void cgroup_close(struct cgroup *cgroup);
 int cgroup_make(struct store *store, const char *id, const struct cgroup_wish *wish,
                 struct cgroup *cgroup, struct stor_err *err);
 
-/* The same for a container that has one with is_filter_only. */
+/* The same for a container that has one, with is_filter_only or without a controller that is
+ * needed: its processes may have to be moved by cgroup_adopt(). */
 int cgroup_extend(struct store *store, const char *id, const struct cgroup_wish *wish,
                   struct cgroup *cgroup, struct stor_err *err);
 
@@ -75,6 +76,26 @@ int cgroup_add_server(struct cgroup *cgroup, int pidfd, struct stor_err *err);
 /* Move a process and all that descend from it into the leaf for the payload. Nothing of them is
  * outside when it returns; STOR_BUSY: they fork faster than that. */
 int cgroup_adopt(struct cgroup *cgroup, pid_t pid, struct stor_err *err);
+
+/* What cgroup_update() has changed: a list for each place. */
+struct cgroup_undo {
+	struct strv written[CGROUP_HIERARCHIES_MAX];
+};
+
+/*
+ * Change the limits that the payload lives under: those that are set in `limits`, whose controllers
+ * the cgroup has. When one is refused, all are as they were. STOR_BUSY: less memory than is in use.
+ * *undo, empty before, is for cgroup_update_undo(), and then cgroup_undo_free().
+ */
+int cgroup_update(struct cgroup *cgroup, const struct cgroup_limits *limits,
+                  struct cgroup_undo *undo, struct stor_err *err);
+/* Put them back as they were. */
+void cgroup_update_undo(struct cgroup *cgroup, struct cgroup_undo *undo);
+void cgroup_undo_free(struct cgroup_undo *undo);
+#define cleanup_cgroup_undo __attribute__((cleanup(cgroup_undo_free)))
+
+/* Controllers that the container's cgroup has, in whichever hierarchy. */
+uint32_t cgroup_controllers(const struct cgroup *cgroup);
 
 /* Stop the payload, or let it go on. */
 int cgroup_freeze(struct cgroup *cgroup, bool on, struct stor_err *err);

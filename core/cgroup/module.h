@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "core/base/err.h"
+#include "core/base/str.h"
 
 #define CGROUP_UNLIMITED UINT64_MAX
 #define CGROUP_UNKNOWN UINT64_MAX /* of a reading: this kernel does not tell */
@@ -96,6 +97,10 @@ struct cgroup_dir {
 	int fd;
 	const char *path;     /* absolute, for messages */
 	uint32_t controllers; /* those of the hierarchy that the container uses */
+	/* NULL: the cgroup is new. Else limits that processes live under are changed, and for each
+	 * file that limit() writes this gets "FILE TEXT": what writes it back as it was. The last
+	 * one is to be written first. */
+	struct strv *undo;
 };
 
 /* The table that a module exports as stor_cgroup_v1 or stor_cgroup_v2. All return 0, or -1 with err
@@ -108,7 +113,7 @@ struct cgroup_module {
 	 * made. */
 	int (*hand_on)(const struct cgroup_dir *dir, bool is_ours, struct stor_err *err);
 	/* Apply what concerns the controllers of dir->controllers; a limit that the kernel does not
-	 * have, or refuses, is an error that names it. */
+	 * have, or refuses, is an error that names it. STOR_BUSY: less memory than is in use. */
 	int (*limit)(const struct cgroup_dir *dir, const struct cgroup_limits *limits,
 	             struct stor_err *err);
 	/* Stop all processes of the cgroup, or let them go on; returns once they stand still (at

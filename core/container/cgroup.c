@@ -18,6 +18,7 @@
 #include "core/base/log.h"
 #include "core/container/caps.h"
 #include "core/container/plan.h"
+#include "core/container_cgroup.h"
 
 /* As Docker's: any node may be made, few may be opened. */
 static const struct cgroup_device usual_devices[] = {
@@ -79,35 +80,32 @@ static int whole_disk(dev_t *number)
 	return 0;
 }
 
-/* The device that the root's writes go to. */
-static int root_disk(const struct root *root, dev_t *number, struct stor_err *err)
+dev_t container_root_disk(const struct root *root)
 {
 	int fd = root->is_overlay ? root->upper.root_fd : root->base.root_fd;
 	struct stat st;
 
-	if (fstat(fd, &st) < 0)
-		return err_fail(err, STOR_FAILED, errno, "look at the root's device");
-	if (!major(st.st_dev)) {
-		err_fail(err, STOR_UNSUPPORTED, 0,
-		         "limits of device root: the root lies on no single block device");
-		err_hint(err,
-		         "a root on --backend loop or ploop has a device of its own; or name the "
-		         "disk by its path");
-		return -1;
-	}
-	*number = st.st_dev;
-	return 0;
+	return fstat(fd, &st) == 0 && major(st.st_dev) ? st.st_dev : 0;
 }
 
-static int find_disk(const char *device, const struct root *root, struct cgroup_io *io,
+static int fail_no_disk(struct stor_err *err)
+{
+	err_fail(err, STOR_UNSUPPORTED, 0,
+	         "limits of device root: the root lies on no single block device");
+	err_hint(err, "a root on --backend loop or ploop has a device of its own; or name the disk "
+	              "by its path");
+	return -1;
+}
+
+static int find_disk(const char *device, dev_t root_disk, struct cgroup_io *io,
                      struct stor_err *err)
 {
-	dev_t number = 0;
+	dev_t number = root_disk;
 	struct stat st;
 
 	if (!strcmp(device, "root")) {
-		if (root_disk(root, &number, err) < 0)
-			return -1;
+		if (!root_disk)
+			return fail_no_disk(err);
 	} else {
 		if (stat(device, &st) < 0)
 			return err_fail(err, STOR_NOT_FOUND, errno, "limits of device %s", device);
@@ -123,12 +121,12 @@ static int find_disk(const char *device, const struct root *root, struct cgroup_
 	return 0;
 }
 
-static int find_disks(const struct container_config *config, const struct root *root,
-                      struct cgroup_io *disks, struct stor_err *err)
+static int find_disks(const struct cgroup_asked *asked, dev_t root_disk, struct cgroup_io *disks,
+                      struct stor_err *err)
 {
-	for (size_t i = 0; i < config->cgroup.io_count; i++) {
-		disks[i] = config->cgroup.io[i].values;
-		if (find_disk(config->cgroup.io[i].device, root, &disks[i], err) < 0)
+	for (size_t i = 0; i < asked->io_count; i++) {
+		disks[i] = asked->io[i].values;
+		if (find_disk(asked->io[i].device, root_disk, &disks[i], err) < 0)
 			return -1;
 	}
 	return 0;
@@ -205,13 +203,12 @@ static int add_servers(struct cgroup *cgroup, const struct root *root,
 }
 
 /* Version 1 charges what the kernel writes back to nobody. */
-static void warn_buffered(const struct container_config *config, const struct cgroup *cgroup)
+static void warn_buffered(const struct cgroup_asked *asked, const struct cgroup *cgroup)
 {
 	bool limits_writes = false, is_v1 = false;
 
-	for (size_t i = 0; i < config->cgroup.io_count; i++)
-		limits_writes |= config->cgroup.io[i].values.write_bps ||
-		                 config->cgroup.io[i].values.write_iops;
+	for (size_t i = 0; i < asked->io_count; i++)
+		limits_writes |= asked->io[i].values.write_bps || asked->io[i].values.write_iops;
 	for (size_t i = 0; i < cgroup->count; i++)
 		is_v1 |= cgroup->places[i].controllers & CGROUP_IO && !cgroup->places[i].is_v2;
 	if (limits_writes && is_v1)
@@ -236,7 +233,8 @@ static int make(struct store *store, const char *id, const struct container_conf
 
 	if (wish.filter_only || config->caps & CAPS_FOR_DEVICES)
 		wish.needed |= CGROUP_DEVICES;
-	if (find_disks(config, root, disks, err) < 0 || list_devices(config, devices, err) < 0)
+	if (find_disks(asked, container_root_disk(root), disks, err) < 0 ||
+	    list_devices(config, devices, err) < 0)
 		return -1;
 	limits.io = disks;
 	limits.io_count = asked->io_count;
@@ -276,7 +274,32 @@ int container_make_cgroup(struct store *store, const char *id,
 	if (make(store, id, config, root, cgroup, err) < 0 ||
 	    add_servers(cgroup, root, volumes, err) < 0)
 		return -1;
-	warn_buffered(config, cgroup);
+	warn_buffered(&config->cgroup, cgroup);
+	return 0;
+}
+
+int container_update_cgroup(struct store *store, const char *id,
+                            const struct container_config *changes, dev_t root_disk,
+                            struct cgroup *cgroup, struct cgroup_undo *undo, struct stor_err *err)
+{
+	const struct cgroup_asked *asked = &changes->cgroup;
+	cleanup_free struct cgroup_io *disks = xcalloc(asked->io_count, sizeof(*disks));
+	struct cgroup_limits limits = asked->limits;
+	const struct cgroup_wish wish = { .needed = cgroup_asked_controllers(asked),
+		                          .reason = reason,
+		                          .ctx = (void *)(uintptr_t)changes };
+	bool is_new;
+
+	if (!wish.needed)
+		return 0;
+	if (find_disks(asked, root_disk, disks, err) < 0 ||
+	    container_open_cgroup_with(store, id, &wish, cgroup, &is_new, err) < 0)
+		return -1;
+	limits.io = disks;
+	limits.io_count = asked->io_count;
+	if (cgroup_update(cgroup, &limits, undo, err) < 0)
+		return -1;
+	warn_buffered(asked, cgroup);
 	return 0;
 }
 

@@ -57,6 +57,19 @@ int container_make_cgroup(struct store *store, const char *id,
                           const struct plan_volumes *volumes, struct cgroup *cgroup,
                           struct stor_err *err);
 
+/* The disk that the root's writes go to; 0: it lies on no single one. */
+dev_t container_root_disk(const struct root *root);
+
+/*
+ * Change the limits of running container `id`: those that are set in `changes`, whose limits are
+ * checked. A cgroup that it has not yet, or one without the controllers, is made, and its processes
+ * are moved into it. root_disk: as container_root_disk() had it. *cgroup and *undo, both empty
+ * before, are for cgroup_update_undo(). On failure all limits are as they were.
+ */
+int container_update_cgroup(struct store *store, const char *id,
+                            const struct container_config *changes, dev_t root_disk,
+                            struct cgroup *cgroup, struct cgroup_undo *undo, struct stor_err *err);
+
 /* Put it, and the devices, into a plan that is otherwise made. */
 int plan_use_cgroup(struct plan *plan, const struct cgroup *cgroup, struct stor_err *err);
 /* Let the plan's process join it, as it is; none is fine. */

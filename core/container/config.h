@@ -45,6 +45,10 @@ struct config_ulimit {
 };
 
 struct container_config {
+	/* Fills an empty configuration from a container's record, where its options can have been
+	 * changed meanwhile. */
+	int (*restore)(struct container_config *config, const struct record *record,
+	               struct stor_err *err);
 	char *name; /* NULL: the id */
 	bool remove, interactive, tty, init;
 	bool is_detached; /* it has no terminal of stor's, but a log */

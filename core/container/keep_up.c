@@ -33,6 +33,27 @@ static bool wants_again(const struct container_config *config, int exit_code, un
 	return false;
 }
 
+/* The policy, and all that it shall be at its next start, may be others by now. False: it is gone.
+ */
+static bool read_again(struct store *store, struct container_config *config, const char *id)
+{
+	cleanup_record struct record record = RECORD_INIT;
+	struct stor_err err = STOR_ERR_INIT;
+	struct container_config present;
+
+	if (container_load(store, id, &record, &err) < 0)
+		return false;
+	config_init(&present);
+	if (config->restore(&present, &record, &err) < 0) {
+		log_debug("container %s: %s", id, err.text);
+		config_free(&present);
+		return false;
+	}
+	config_free(config);
+	*config = present;
+	return true;
+}
+
 /* Is it still as it was left: there, ended, and not stopped by somebody? */
 static bool is_left_alone(struct store *store, const char *id)
 {
@@ -72,15 +93,18 @@ void container_keep_up(struct store *store, struct container_config *config, con
 	struct run_opts opts = { .id = id, .is_detached = true };
 	int64_t wait_ms = WAIT_MS;
 
-	for (unsigned count = 0; wants_again(config, exit_code, count); count++) {
+	for (unsigned count = 0;; count++) {
 		struct stor_err err = STOR_ERR_INIT;
 		int64_t from_ms;
 
+		if (!read_again(store, config, id) || !wants_again(config, exit_code, count))
+			return;
 		if (run_ms >= RUN_WELL_MS) {
 			wait_ms = WAIT_MS;
 			count = 0;
 		}
-		if (!wait_alone(store, id, wait_ms))
+		if (!wait_alone(store, id, wait_ms) || !read_again(store, config, id) ||
+		    !wants_again(config, exit_code, count))
 			return;
 		wait_ms = wait_ms * 2 > WAIT_MAX_MS ? WAIT_MAX_MS : wait_ms * 2;
 		from_ms = monotonic_ms();

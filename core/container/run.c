@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 
 #include <stor/kill_point.h>
@@ -215,8 +216,10 @@ static int make_container(struct run *run, struct stor_err *err)
 static void note_running(struct run *run)
 {
 	const pid_t pid = run->process.pid;
+	const dev_t disk = container_root_disk(&run->root);
 	cleanup_record struct record changes = RECORD_INIT;
 	struct stor_err err = STOR_ERR_INIT;
+	char device[24];
 
 	record_set_u64(&changes, "pid", (uint64_t)pid);
 	record_set_u64(&changes, "start-time", proc_start_time(pid));
@@ -224,6 +227,10 @@ static void note_running(struct run *run)
 	if (run->process.master_fd >= 0)
 		record_set_u64(&changes, "master-fd", (uint64_t)run->process.master_fd);
 	container_net_describe(&run->net, &changes);
+	if (disk) {
+		snprintf(device, sizeof(device), "%u:%u", major(disk), minor(disk));
+		record_set(&changes, "root-device", device);
+	}
 	record_set(&changes, "status", "running");
 	if (container_note(run->store, run->id, &run->record, &changes, &err) < 0)
 		log_warn("%s", err.text);

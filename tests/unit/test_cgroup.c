@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Values of cgroup options, where controllers live, and what the modules write: into a folder that
- * has files of the same names. */
+/* Where controllers live, and what the cgroup modules write: into a folder that has files of the
+ * same names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,164 +24,6 @@
 #include "core/cgroup/machine.h"
 #include "core/module.h"
 #include "tests/unit/scratch.h"
-
-typedef int (*ask_fn)(struct cgroup_asked *asked, const char *value, struct stor_err *err);
-
-static void accepts(ask_fn ask, const char *value, struct cgroup_asked *asked)
-{
-	struct stor_err err = STOR_ERR_INIT;
-
-	if (ask(asked, value, &err) < 0)
-		fail_msg("%s: %s", value, err.text);
-}
-
-static void refuses(ask_fn ask, const char *value)
-{
-	struct cgroup_asked asked = { .parent = NULL };
-	struct stor_err err = STOR_ERR_INIT;
-
-	if (ask(&asked, value, &err) == 0)
-		fail_msg("\"%s\" was accepted", value);
-	assert_int_equal(err.status, STOR_USAGE);
-	cgroup_asked_free(&asked);
-}
-
-/* --- values ------------------------------------------------------------------------------- */
-
-static void sizes_and_numbers(void **state)
-{
-	struct cgroup_asked a = { .parent = NULL };
-
-	(void)state;
-	accepts(cgroup_ask_memory, "16m", &a);
-	assert_int_equal(a.limits.memory_bytes, 16 << 20);
-	accepts(cgroup_ask_memory, "1.5G", &a);
-	assert_int_equal(a.limits.memory_bytes, (uint64_t)3 << 29);
-	refuses(cgroup_ask_memory, "5M");
-	refuses(cgroup_ask_memory, "-1");
-	refuses(cgroup_ask_memory, "");
-	accepts(cgroup_ask_memory_swap, "-1", &a);
-	assert_true(a.limits.memory_swap_bytes == CGROUP_UNLIMITED);
-	refuses(cgroup_ask_memory_swap, "0");
-	accepts(cgroup_ask_pids, "7", &a);
-	assert_int_equal(a.limits.pids_max, 7);
-	accepts(cgroup_ask_pids, "-1", &a);
-	assert_true(a.limits.pids_max == CGROUP_UNLIMITED);
-	refuses(cgroup_ask_pids, "-2");
-	refuses(cgroup_ask_pids, "many");
-	refuses(cgroup_ask_cpu_weight, "0");
-	refuses(cgroup_ask_cpu_weight, "10001");
-	refuses(cgroup_ask_cpu_shares, "1");
-	refuses(cgroup_ask_io_weight, "0");
-	refuses(cgroup_ask_blkio_weight, "9");
-	accepts(cgroup_ask_blkio_weight, "1000", &a);
-	assert_int_equal(a.limits.io_weight, 10000);
-	accepts(cgroup_ask_hugetlb, "2M:64M", &a);
-	accepts(cgroup_ask_hugetlb, "1g:0", &a);
-	assert_string_equal(a.hugetlb[0].page, "2MB");
-	assert_string_equal(a.hugetlb[1].page, "1GB");
-	refuses(cgroup_ask_hugetlb, "64M");
-	cgroup_asked_free(&a);
-}
-
-static void processors(void **state)
-{
-	struct cgroup_asked a = { .parent = NULL };
-
-	(void)state;
-	accepts(cgroup_ask_cpus, "0.5", &a);
-	assert_int_equal(a.limits.cpu_quota_us, 50000);
-	accepts(cgroup_ask_cpus, ".25", &a);
-	assert_int_equal(a.limits.cpu_quota_us, 25000);
-	accepts(cgroup_ask_cpus, "1", &a);
-	assert_int_equal(a.limits.cpu_quota_us, 100000);
-	refuses(cgroup_ask_cpus, "0");
-	refuses(cgroup_ask_cpus, "0.001");
-	refuses(cgroup_ask_cpus, "1.");
-	refuses(cgroup_ask_cpus, "-1");
-	refuses(cgroup_ask_cpus, "1e3");
-	refuses(cgroup_ask_cpus, "999999");
-	refuses(cgroup_ask_cpus, "99999999999999999999");
-	accepts(cgroup_ask_cpuset_cpus, "0-2,5", &a);
-	accepts(cgroup_ask_cpuset_cpus, "3", &a);
-	assert_string_equal(a.limits.cpuset_cpus, "3");
-	refuses(cgroup_ask_cpuset_cpus, "2-1");
-	refuses(cgroup_ask_cpuset_cpus, "1,");
-	refuses(cgroup_ask_cpuset_cpus, "");
-	refuses(cgroup_ask_cpuset_mems, "0-");
-	cgroup_asked_free(&a);
-}
-
-static void disks_and_devices(void **state)
-{
-	struct cgroup_asked a = { .parent = NULL };
-
-	(void)state;
-	accepts(cgroup_ask_write_bps, "root:10M", &a);
-	accepts(cgroup_ask_read_iops, "root:100", &a);
-	accepts(cgroup_ask_read_bps, "/dev/sda:1k", &a);
-	assert_int_equal(a.io_count, 2);
-	assert_int_equal(a.io[0].values.write_bps, 10 << 20);
-	assert_int_equal(a.io[0].values.read_iops, 100);
-	assert_string_equal(a.io[1].device, "/dev/sda");
-	refuses(cgroup_ask_write_bps, "sda:1M");
-	refuses(cgroup_ask_write_bps, "root");
-	refuses(cgroup_ask_write_bps, "root:0");
-	refuses(cgroup_ask_write_iops, "root:1M");
-	accepts(cgroup_ask_device, "/dev/fuse", &a);
-	accepts(cgroup_ask_device, "/dev/sda:r", &a);
-	accepts(cgroup_ask_device, "/dev/sda:/dev/disk/a:rw", &a);
-	assert_string_equal(a.devices[0].inside, "/dev/fuse");
-	assert_int_equal(a.devices[0].access, CGROUP_READ | CGROUP_WRITE | CGROUP_MKNOD);
-	assert_string_equal(a.devices[1].inside, "/dev/sda");
-	assert_int_equal(a.devices[1].access, CGROUP_READ);
-	assert_string_equal(a.devices[2].inside, "/dev/disk/a");
-	assert_int_equal(a.devices[2].access, CGROUP_READ | CGROUP_WRITE);
-	refuses(cgroup_ask_device, "fuse");
-	refuses(cgroup_ask_device, "/dev/sda:/tmp/sda");
-	refuses(cgroup_ask_device, "/dev/sda:/dev/../x");
-	refuses(cgroup_ask_device, "/dev/sda:/dev/null");
-	refuses(cgroup_ask_device, "/dev/sda:/dev/pts/9");
-	refuses(cgroup_ask_device, "/dev/sda:x");
-	refuses(cgroup_ask_device, "/dev/sda:rr");
-	refuses(cgroup_ask_parent, "a/../b");
-	refuses(cgroup_ask_parent, "..");
-	refuses(cgroup_ask_parent, "");
-	refuses(cgroup_ask_ns, "shared");
-	cgroup_asked_free(&a);
-}
-
-/* Asks for two values that do (not) go together. */
-static void pair(ask_fn first, const char *a, ask_fn second, const char *b, int result)
-{
-	struct cgroup_asked asked = { .parent = NULL };
-	struct stor_err err = STOR_ERR_INIT;
-
-	accepts(first, a, &asked);
-	accepts(second, b, &asked);
-	assert_int_equal(cgroup_asked_check(&asked, &err), result);
-	cgroup_asked_free(&asked);
-}
-
-static void what_belongs_together(void **state)
-{
-	struct cgroup_asked asked = { .parent = NULL };
-	struct stor_err err = STOR_ERR_INIT;
-
-	(void)state;
-	pair(cgroup_ask_cpu_weight, "1", cgroup_ask_cpu_shares, "2", -1);
-	pair(cgroup_ask_memory, "16M", cgroup_ask_memory_swap, "15M", -1);
-	pair(cgroup_ask_memory, "16M", cgroup_ask_memory_swap, "16M", 0);
-	pair(cgroup_ask_memory, "16M", cgroup_ask_memory_reservation, "17M", -1);
-	pair(cgroup_ask_pids, "1", cgroup_ask_memory_swap, "16M", -1);
-	accepts(cgroup_ask_memory, "16M", &asked);
-	accepts(cgroup_ask_cpuset_cpus, "0", &asked);
-	assert_int_equal(cgroup_asked_check(&asked, &err), 0);
-	assert_int_equal(asked.limits.memory_swap_bytes, 32 << 20);
-	assert_int_equal(cgroup_asked_controllers(&asked), CGROUP_MEMORY | CGROUP_CPUSET);
-	assert_string_equal(cgroup_asked_option(&asked, CGROUP_CPUSET), "--cpuset-cpus");
-	cgroup_asked_free(&asked);
-}
 
 /* --- machines ----------------------------------------------------------------------------- */
 
@@ -352,6 +194,99 @@ static void translates_to_v2(void **state)
 	assert_non_null(strstr(err.hint, "BFQ"));
 }
 
+static void put(const struct scratch *scratch, const char *file, const char *text)
+{
+	struct stor_err err = STOR_ERR_INIT;
+
+	assert_int_equal(fs_write_file(scratch->fd, file, text, strlen(text), 0644, false, &err),
+	                 0);
+}
+
+/* What a change wrote can be taken back, whatever was there: a number, a list, nothing, the line of
+ * a disk among others. */
+static void notes_what_was_before(void **state)
+{
+	static const char *const expected[] = {
+		"cpuset.cpus \n",
+		"memory.limit_in_bytes 70",
+		"blkio.throttle.read_bps_device 8:16 500",
+		"blkio.throttle.write_bps_device 8:16 0",
+	};
+	struct scratch *scratch = *state;
+	const struct cgroup_module *v1 = load(scratch, "v1");
+	const struct cgroup_module *v2;
+	cleanup_strv struct strv before = STRV_INIT, before_v2 = STRV_INIT;
+	struct cgroup_io one = { .major = 8, .minor = 16, .read_bps = 1000, .write_bps = 2000 };
+	const struct cgroup_limits limits = {
+		.memory_bytes = 100, .cpuset_cpus = "0-1", .io = &one, .io_count = 1
+	};
+	struct cgroup_dir dir = { scratch->fd, scratch->dir, ~0u, &before };
+	struct stor_err err = STOR_ERR_INIT;
+
+	put(scratch, "memory.limit_in_bytes", "70\n");
+	put(scratch, "memory.memsw.limit_in_bytes", "200\n");
+	put(scratch, "blkio.throttle.read_bps_device", "8:0 1\n8:16 500\n");
+	assert_int_equal(v1->limit(&dir, &limits, &err), 0);
+	assert_int_equal(before.count, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_string_equal(before.items[i], expected[i]);
+	v2 = module_load("cgroup", "v2", &err);
+	assert_non_null(v2);
+	dir.undo = &before_v2;
+	dir.controllers = CGROUP_IO;
+	assert_int_equal(v2->limit(&dir, &limits, &err), 0);
+	assert_string_equal(before_v2.items[0],
+	                    "io.max 8:16 rbps=max wbps=max riops=max wiops=max");
+}
+
+/* Of version 1, each step must be one that the kernel allows: never memory above memory and swap.
+ */
+static void orders_memory_and_swap(void **state)
+{
+	struct scratch *scratch = *state;
+	const struct cgroup_module *v1 = load(scratch, "v1");
+	cleanup_strv struct strv before = STRV_INIT;
+	struct cgroup_dir dir = { scratch->fd, scratch->dir, CGROUP_MEMORY, &before };
+	struct cgroup_limits limits = { .memory_bytes = 300, .memory_swap_bytes = 400 };
+	struct stor_err err = STOR_ERR_INIT;
+
+	put(scratch, "memory.limit_in_bytes", "100\n");
+	put(scratch, "memory.memsw.limit_in_bytes", "200\n");
+	assert_int_equal(v1->limit(&dir, &limits, &err), 0);
+	assert_true(str_starts(before.items[0], "memory.memsw"));
+	put(scratch, "memory.memsw.limit_in_bytes", "400\n");
+	limits.memory_bytes = 50;
+	limits.memory_swap_bytes = 60;
+	assert_int_equal(v1->limit(&dir, &limits, &err), 0);
+	assert_true(str_starts(before.items[2], "memory.limit"));
+}
+
+/* Of version 2, a limit below what is in use would kill: it is refused, when taking memory back did
+ * not help, and what takes it back is as it was. */
+static void never_kills_by_a_limit(void **state)
+{
+	struct scratch *scratch = *state;
+	const struct cgroup_module *v2 = load(scratch, "v2");
+	cleanup_strv struct strv before = STRV_INIT;
+	struct cgroup_dir dir = { scratch->fd, scratch->dir, CGROUP_MEMORY, &before };
+	const struct cgroup_limits limits = { .memory_bytes = 100 };
+	struct stor_err err = STOR_ERR_INIT;
+
+	put(scratch, "memory.current", "101\n");
+	put(scratch, "memory.high", "max");
+	put(scratch, "memory.max", "500");
+	assert_int_equal(v2->limit(&dir, &limits, &err), -1);
+	assert_int_equal(err.status, STOR_BUSY);
+	assert_non_null(strstr(err.text, "is less than"));
+	wrote(scratch, "memory.max", "500");
+	wrote(scratch, "memory.high", "max");
+	put(scratch, "memory.current", "100\n");
+	put(scratch, "memory.max", "");
+	err_clear(&err);
+	assert_int_equal(v2->limit(&dir, &limits, &err), 0);
+	wrote(scratch, "memory.max", "100");
+}
+
 static void reads_disks_of_v1(const struct scratch *scratch, const char *text, uint64_t read_bytes,
                               uint64_t write_bytes)
 {
@@ -500,13 +435,15 @@ static void device_program_of_a_group(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sizes_and_numbers),
-		cmocka_unit_test(processors),
-		cmocka_unit_test(disks_and_devices),
-		cmocka_unit_test(what_belongs_together),
 		cmocka_unit_test_setup_teardown(hierarchies, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(translates_to_v1, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(translates_to_v2, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(notes_what_was_before, scratch_setup,
+		                                scratch_teardown),
+		cmocka_unit_test_setup_teardown(orders_memory_and_swap, scratch_setup,
+		                                scratch_teardown),
+		cmocka_unit_test_setup_teardown(never_kills_by_a_limit, scratch_setup,
+		                                scratch_teardown),
 		cmocka_unit_test_setup_teardown(disks_that_nobody_counts, scratch_setup,
 		                                scratch_teardown),
 		cmocka_unit_test(scales_of_weights),
