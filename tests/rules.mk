@@ -11,6 +11,7 @@ unit-with-dir := backends/dir/dir.c
 unit-with-loop := $(loop-src)
 unit-with-seccomp := modules/seccomp/shrink.c
 unit-with-cgroup := $(cgroup-common) cgroup/v2/device_filter.c
+unit-with-bench_stats := bench/report/stats.c
 
 # Asked for when a test is compiled, and once: a machine that only builds lacks these packages.
 test-cflags = $(eval test-cflags := $(call pkg-cflags,$(test-pkgs)))$(test-cflags)
