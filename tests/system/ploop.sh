@@ -121,6 +121,21 @@ test_throwaway_roots() {
 	same "$(find "$STOR_STORE/containers" -mindepth 1 | wc -l)" 0
 }
 
+# A mark is for whoever finds the volume after a kill; what goes away with its container has none.
+test_a_throwaway_root_is_not_marked() {
+	local option
+	container_mark() { mark "$STOR_STORE"/containers/*/data/root.hds; }
+	for option in --rm --name=kept; do
+		"$STOR" run $option --backend ploop -o layout=preallocated -o clone=overlay -v "$T:/test" -- sh -c 'echo x >/test/ready; while [ -e /test/ready ]; do sleep 0.05; done' &
+		wait_for test -s ready
+		same "$option: $(container_mark)" "$option: $([ $option = --rm ] && echo 00000000 || echo $IN_USE)"
+		rm ready
+		wait $!
+	done
+	same "$(container_mark)" 00000000
+	expect 0 run_stor rm kept
+}
+
 test_images_of_others() {
 	mkdir tree tree/bin bundle.hdd
 	cp /bin/busybox tree/bin/sh

@@ -112,6 +112,10 @@ test_mount_and_umount() {
 		err_has "mounted at $T/m"
 		expect 4 run_stor volume mount --read-only $b other
 		err_has "mounted at $T/m"
+		# The backend is not asked: its lock may not last as long as the mount.
+		expect 125 env STOR_TRACE=1 "$STOR" run --root $b true
+		err_has "mounted at $T/m"
+		! grep -q "trace: $b.attach" "$ERR" || fail "$b: attached: $(cat "$ERR")"
 		for command in "rm $b" "clone $b copy" "check --repair $b"; do
 			# shellcheck disable=SC2086
 			expect 4 run_stor volume $command

@@ -28,6 +28,7 @@
 #include "common/copyfile.h"
 #include "common/loopdev.h"
 #include "core/base/proc.h"
+#include "core/base/str.h"
 #include "tests/unit/fake_host.h"
 #include "tests/unit/scratch.h"
 
@@ -71,8 +72,7 @@ int scratch_setup(void **state)
 	return 0;
 }
 
-/* The first loop device that is on a file of this folder; -1: none. */
-static int loop_in_use(const struct scratch *scratch)
+int scratch_loop_below(const char *folder)
 {
 	DIR *dir = opendir("/sys/block");
 	struct dirent *entry;
@@ -89,7 +89,7 @@ static int loop_in_use(const struct scratch *scratch)
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
 			continue;
-		if (read(fd, text, sizeof(text) - 1) > 0 && strstr(text, scratch->dir))
+		if (read(fd, text, sizeof(text) - 1) > 0 && str_starts(text, folder))
 			found = number;
 		close(fd);
 	}
@@ -97,18 +97,26 @@ static int loop_in_use(const struct scratch *scratch)
 	return found;
 }
 
-int scratch_teardown(void **state)
+int scratch_wait_no_loop(const char *folder)
 {
 	const struct timespec pause_time = { .tv_nsec = 10000000 };
+	int number = -1;
+
+	for (int i = 0; i < 300 && (number = scratch_loop_below(folder)) >= 0; i++)
+		nanosleep(&pause_time, NULL);
+	return number;
+}
+
+int scratch_teardown(void **state)
+{
 	struct scratch *scratch = *state;
 	char *path = NULL;
-	int number = -1;
+	int number;
 
 	if (asprintf(&path, "%s/mnt", scratch->dir) >= 0)
 		umount2(path, MNT_DETACH);
 	free(path);
-	for (int i = 0; i < 200 && (number = loop_in_use(scratch)) >= 0; i++)
-		nanosleep(&pause_time, NULL);
+	number = scratch_wait_no_loop(scratch->dir);
 	close(scratch->fd);
 	fake_host_sh("chattr -R -i %s 2>/dev/null; rm -rf --one-file-system %s", scratch->dir,
 	             scratch->dir);

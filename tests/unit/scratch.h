@@ -22,8 +22,14 @@ void scratch_make_dir(char *dir, size_t size);
 /* Also moves the process into a mount namespace of its own, loads the fake host, and points
  * STOR_MODULES to the build's modules. */
 int scratch_setup(void **state);
-/* Fails the test when a loop device still has a file in the folder after two seconds. */
+/* Fails the test when a loop device still has a file in the folder after three seconds. */
 int scratch_teardown(void **state);
+
+/* The number of a loop device that is on a file below the folder; -1: none. */
+int scratch_loop_below(const char *folder);
+/* The same after a while: whoever looks at devices as they come and go may have it open for a
+ * moment longer. */
+int scratch_wait_no_loop(const char *folder);
 
 /* A loop device on dir/NAME, locked as the loop backend locks it. Fails the test when it cannot. */
 int scratch_loop(const struct scratch *scratch, const char *name, bool read_only);

@@ -10,7 +10,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,6 +25,7 @@
 #include "core/backend.h"
 #include "core/base/fs.h"
 #include "core/base/proc.h"
+#include "tests/unit/scratch.h"
 
 /* One volume of the test backend, in a folder of its own. */
 struct fixture {
@@ -37,34 +37,6 @@ struct fixture {
 	int store_fd;
 };
 
-/* Is there a loop device on a file below dir? */
-static bool has_device(const char *dir)
-{
-	bool is_held = false;
-	glob_t list;
-
-	if (glob("/sys/block/loop*/loop/backing_file", 0, NULL, &list))
-		return false;
-	for (size_t i = 0; i < list.gl_pathc; i++) {
-		struct stor_err ignored = STOR_ERR_INIT;
-		cleanup_free char *file = fs_read_file(-1, list.gl_pathv[i], 4096, NULL, &ignored);
-
-		is_held |= file && str_starts(file, dir);
-	}
-	globfree(&list);
-	return is_held;
-}
-
-/* Whoever looks at devices as they come and go may have it open for a moment longer. */
-static bool is_device_gone(const char *dir)
-{
-	const struct timespec pause_time = { .tv_nsec = 10000000 };
-
-	for (int i = 0; i < 300 && has_device(dir); i++)
-		nanosleep(&pause_time, NULL);
-	return !has_device(dir);
-}
-
 /* On disk, as core has it, for one test kills the process after the token. */
 static int record_token(void *ctx, const char *token, struct stor_err *err)
 {
@@ -72,7 +44,7 @@ static int record_token(void *ctx, const char *token, struct stor_err *err)
 
 	if (f->refuses_token)
 		return err_fail(err, STOR_FAILED, ENOSPC, "record the token");
-	f->had_device_before_token = has_device(f->dir);
+	f->had_device_before_token = scratch_loop_below(f->dir) >= 0;
 	snprintf(f->token, sizeof(f->token), "%s", token);
 	return fs_write_file(f->store_fd, "token", token, strlen(token), 0600, false, err);
 }
@@ -110,7 +82,7 @@ static int teardown(void **state)
 	/* A test that failed half way leaves its device. */
 	if (f->token[0])
 		backend_detach(f->backend, &f->volume, f->token, &err);
-	assert_true(is_device_gone(f->dir));
+	assert_int_equal(scratch_wait_no_loop(f->dir), -1);
 	close(f->store_fd);
 	host_set_store(-1);
 	assert_int_equal(fs_remove_tree(AT_FDCWD, f->dir, &err), 0);
@@ -181,7 +153,7 @@ static void everything_works(void **state)
 		fail_msg("%s", err.text);
 	assert_false(f->had_device_before_token);
 	assert_true(str_starts(f->token, "loop"));
-	assert_true(has_device(f->dir));
+	assert_true(scratch_loop_below(f->dir) >= 0);
 	assert_true(is_in_use(f));
 	assert_true(fcntl(at.control_fd, F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(attach(f, &second, &err), -1);
@@ -195,9 +167,9 @@ static void everything_works(void **state)
 	assert_int_equal(st.st_size, 32 << 20);
 
 	close_attachment(&at);
-	assert_true(has_device(f->dir)); /* it is not tied to a descriptor */
+	assert_true(scratch_loop_below(f->dir) >= 0); /* it is not tied to a descriptor */
 	assert_int_equal(backend_detach(f->backend, &f->volume, f->token, &err), 0);
-	assert_true(is_device_gone(f->dir));
+	assert_int_equal(scratch_wait_no_loop(f->dir), -1);
 	wait_released(f);
 	assert_int_equal(backend_detach(f->backend, &f->volume, f->token, &err), 0);
 }
@@ -212,7 +184,7 @@ static void refused_token_stops_attach(void **state)
 	f->refuses_token = true;
 	assert_int_equal(attach(f, &at, &err), -1);
 	assert_non_null(strstr(err.text, "record the token: No space left"));
-	assert_false(has_device(f->dir));
+	assert_int_equal(scratch_loop_below(f->dir), -1);
 	assert_int_equal(count_fds(), fds);
 	wait_released(f);
 }
@@ -240,7 +212,7 @@ static void killed_between_token_and_device(void **state)
 	cleanup_free char *token = NULL;
 
 	attach_and_die(f, "killed-after-token");
-	assert_false(has_device(f->dir));
+	assert_int_equal(scratch_loop_below(f->dir), -1);
 	token = fs_read_file(f->store_fd, "token", 300, NULL, &err);
 	assert_non_null(token);
 	assert_int_equal(backend_detach(f->backend, &f->volume, token, &err), 0);
@@ -254,10 +226,10 @@ static void killed_after_device(void **state)
 	cleanup_free char *token = NULL;
 
 	attach_and_die(f, "killed-after-device");
-	assert_true(has_device(f->dir));
+	assert_true(scratch_loop_below(f->dir) >= 0);
 	token = fs_read_file(f->store_fd, "token", 300, NULL, &err);
 	assert_int_equal(backend_detach(f->backend, &f->volume, token, &err), 0);
-	assert_true(is_device_gone(f->dir));
+	assert_int_equal(scratch_wait_no_loop(f->dir), -1);
 	wait_released(f);
 }
 

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -23,6 +24,8 @@
 #include "core/base/proc.h"
 #include "core/container_store.h"
 #include "core/store.h"
+#include "core/volume.h"
+#include "tests/unit/scratch.h"
 #include "tests/unit/store_fixture.h"
 
 /* --- the sweep ---------------------------------------------------------------------------- */
@@ -39,6 +42,55 @@ static void sweep_removes_a_killed_rm_container(void **state)
 	assert_int_equal(entries(f->store.fd, "containers"), 0);
 	assert_int_equal(entries(f->store.fd, "names"), 0);
 	assert_int_equal(entries(f->store.state_fd, "live"), 0);
+}
+
+/* In a child that is then killed: a container with a volume of the backend in `file`, attached. */
+static _Noreturn void attach_and_die(struct fixture *f, const char *file)
+{
+	struct stor_create_req req = { .flags = STOR_CREATE_EPHEMERAL, .source_fd = -1 };
+	struct attach_opts opts = ATTACH_OPTS_INIT;
+	struct attached attached = ATTACHED_INIT;
+	struct volume volume = VOLUME_INIT;
+	struct record record = RECORD_INIT;
+	char *id, *data;
+
+	record_add(&record, "rm", "yes");
+	record_add(&record, "backend", file);
+	if (container_begin(&f->store, "web", &record, &id, &f->err) == 0 &&
+	    volume_of_container(&f->store, id, &record, &volume, &f->err) == 0) {
+		data = xasprintf("containers/%s/data", id);
+		if (store_make_dir(f->store.fd, data, &f->err) == 0 &&
+		    backend_create(volume.backend, &volume.ref, &req, &f->err) == 0 &&
+		    volume_attach(&f->store, &volume, &opts, &attached, &f->err) == 0)
+			kill(getpid(), SIGKILL);
+	}
+	fprintf(stderr, "%s\n", f->err.text);
+	_exit(1);
+}
+
+/* A device that is not tied to a descriptor: only its backend finds it, by the token that the dead
+ * one recorded, and only while the volume is there. */
+static void sweep_ends_a_token_before_its_volume(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_free char *file = NULL;
+	char self[PATH_MAX];
+	pid_t pid;
+
+	assert_int_equal(proc_self_dir(self, sizeof(self)), 0);
+	file = xasprintf("%s/backends/stor-services.so", self);
+	open_store(f);
+	f->store.is_state_new = false;
+	pid = fork();
+	if (!pid)
+		attach_and_die(f, file);
+	assert_int_equal(proc_exit_code(proc_wait(pid)), 128 + SIGKILL);
+	assert_int_equal(entries(f->store.state_fd, "users"), 1);
+	assert_true(scratch_loop_below(f->dir) >= 0);
+	assert_int_equal(store_sweep(&f->store, &f->err), 0);
+	assert_int_equal(entries(f->store.fd, "containers"), 0);
+	assert_int_equal(entries(f->store.state_fd, "users"), 0);
+	assert_int_equal(scratch_wait_no_loop(f->dir), -1);
 }
 
 static void sweep_ends_a_killed_container(void **state)
@@ -196,6 +248,7 @@ int main(void)
 #define test(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 	const struct CMUnitTest tests[] = {
 		test(sweep_removes_a_killed_rm_container),
+		test(sweep_ends_a_token_before_its_volume),
 		test(sweep_ends_a_killed_container),
 		test(sweep_leaves_the_living_alone),
 		test(sweep_removes_work_of_the_dead),
