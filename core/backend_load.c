@@ -152,11 +152,6 @@ const struct backend *backend_load(const char *name, struct stor_err *err)
 	return load_file(real, err);
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 int backend_names(struct strv *names, struct stor_err *err)
 {
 	const char *dir = module_dir(err);
@@ -180,8 +175,7 @@ int backend_names(struct strv *names, struct stor_err *err)
 		strv_take(names, xstrndup(stem, strlen(stem) - strlen(FILE_SUFFIX)));
 	}
 	closedir(listing);
-	if (names->count)
-		qsort(names->items, names->count, sizeof(*names->items), compare_names);
+	strv_sort(names);
 	return 0;
 }
 

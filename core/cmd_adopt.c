@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,10 +20,10 @@
 #include "core/base/log.h"
 #include "core/base/pidfd_exit.h"
 #include "core/base/proc.h"
-#include "core/base/sys.h"
 #include "core/cmd_run_options.h"
 #include "core/container/keep_up.h"
 #include "core/container/output.h"
+#include "core/container_life.h"
 #include "core/container_store.h"
 #include "core/host.h"
 #include "core/net/take_over.h"
@@ -107,18 +106,6 @@ static void restore_config(struct adoption *a, const struct record *record)
 		log_debug("%s", why.text);
 }
 
-static int find_process(struct adoption *a, const struct record *record, struct stor_err *err)
-{
-	pid_t pid = (pid_t)record_get_u64(record, "pid", 0);
-
-	a->process.pid = pid;
-	a->process.pidfd = sys_pidfd_open(pid);
-	/* Looked at afterwards, the number was not another process's. */
-	if (a->process.pidfd < 0 || !container_outlives(record))
-		return err_fail(err, STOR_NOT_FOUND, 0, "container %s: it has ended", a->id);
-	return 0;
-}
-
 static int take_over(struct adoption *a, struct stor_err *err)
 {
 	cleanup_record struct record record = RECORD_INIT;
@@ -126,7 +113,9 @@ static int take_over(struct adoption *a, struct stor_err *err)
 	if (container_load(a->store, a->id, &record, err) < 0)
 		return -1;
 	restore_config(a, &record);
-	if (find_process(a, &record, err) < 0 ||
+	a->process.pid = (pid_t)record_get_u64(&record, "pid", 0);
+	a->process.pidfd = container_open_process(a->store, a->id, &record, err);
+	if (a->process.pidfd < 0 ||
 	    output_find(&a->output, a->store, a->id, &a->config, err) < 0 ||
 	    store_mark_live(a->store, a->id, err) < 0)
 		return -1;
@@ -163,13 +152,10 @@ static void monitor(struct adoption *a, int word_fd)
 	int kept[] = { a->store->fd, a->store->state_fd, word_fd };
 	struct stor_err err = STOR_ERR_INIT;
 	cleanup_free char *title = xasprintf("stor-monitor %s", a->id);
-	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t old;
 
-	if (setsid() < 0 || chdir("/") < 0 || null_fd < 0)
+	if (setsid() < 0 || proc_leave_terminal() < 0)
 		_exit(1);
-	for (int fd = 0; fd < 3; fd++)
-		dup2(null_fd, fd);
 	proc_close_others(kept, 3);
 	signal(SIGPIPE, SIG_IGN);
 	monitor_prepare(&old);

@@ -15,17 +15,11 @@
 
 #define LOCK_WAIT_MS 5000
 
-static int compare_keys(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 int golden_list(struct store *store, struct strv *keys, struct stor_err *err)
 {
 	if (store_open(store, err) < 0 || store_list(store->fd, "golden", keys, err) < 0)
 		return -1;
-	if (keys->count)
-		qsort(keys->items, keys->count, sizeof(*keys->items), compare_keys);
+	strv_sort(keys);
 	return 0;
 }
 

@@ -27,11 +27,6 @@
 /* Hint lists are for reading. */
 #define MAX_NAMES_IN_HINT 12
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 int image_names(struct store *store, struct strv *names, struct stor_err *err)
 {
 	cleanup_strv struct strv all = STRV_INIT;
@@ -41,8 +36,7 @@ int image_names(struct store *store, struct strv *names, struct stor_err *err)
 	for (size_t i = 0; i < all.count; i++)
 		if (str_is_name(all.items[i]))
 			strv_add(names, all.items[i]);
-	if (names->count)
-		qsort(names->items, names->count, sizeof(*names->items), compare_names);
+	strv_sort(names);
 	return 0;
 }
 

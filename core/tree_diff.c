@@ -2,7 +2,6 @@
 /* See tree_diff.h. */
 #include "core/tree_diff.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,6 +12,7 @@
 
 #include <stor/util.h>
 
+#include "core/base/fs.h"
 #include "core/base/str.h"
 
 #define DEPTH_MAX 512
@@ -33,31 +33,12 @@ struct side {
 	bool is_there;
 };
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* Names in a folder, sorted; none for -1. */
 static int list(struct walk *w, int fd, struct strv *names)
 {
-	int own_fd = fd < 0 ? -1 : openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
-	struct dirent *entry;
-
-	if (fd >= 0 && !dir) {
-		close_fd(&own_fd);
-		return err_fail(w->err, STOR_FAILED, errno, "list %s",
-		                w->path.length ? w->path.text : "/");
-	}
-	while (dir && (entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			strv_add(names, entry->d_name);
-	if (dir)
-		closedir(dir);
-	if (names->count)
-		qsort(names->items, names->count, sizeof(*names->items), compare_names);
-	return 0;
+	if (fd < 0 || fs_list(fd, names) == 0)
+		return 0;
+	return err_fail(w->err, STOR_FAILED, errno, "list %s", w->path.length ? w->path.text : "/");
 }
 
 static uint64_t mount_of(int fd, const char *name)

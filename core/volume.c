@@ -164,17 +164,11 @@ int volume_of_container(struct store *store, const char *id, const struct record
 	return 0;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 int volume_list(struct store *store, struct strv *names, struct stor_err *err)
 {
 	if (store_open(store, err) < 0 || store_list(store->fd, "volumes", names, err) < 0)
 		return -1;
-	if (names->count)
-		qsort(names->items, names->count, sizeof(*names->items), compare_names);
+	strv_sort(names);
 	return 0;
 }
 

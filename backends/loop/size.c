@@ -2,11 +2,7 @@
 /* How large an image is, and changing it. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fiemap.h>
-#include <linux/fs.h>
-#include <string.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,39 +10,23 @@
 #include <stor/util.h>
 
 #include "common/ext4_shrink.h"
+#include "common/extents.h"
 #include "common/host.h"
 #include "common/loopdev.h"
 #include "loop/loop.h"
-
-#define EXTENTS_AT_ONCE 256
 
 /* Bytes of the file that other files share, by the filesystem's own account; 0 where it has none.
  */
 static uint64_t shared_bytes(int fd)
 {
-	union {
-		struct fiemap map;
-		char room[sizeof(struct fiemap) + EXTENTS_AT_ONCE * sizeof(struct fiemap_extent)];
-	} u;
-	uint64_t at = 0, shared = 0;
-	bool is_last = false;
+	const struct fiemap_extent *extent;
+	struct extents walk;
+	uint64_t shared = 0;
 
-	while (!is_last) {
-		memset(&u, 0, sizeof(u));
-		u.map.fm_start = at;
-		u.map.fm_length = FIEMAP_MAX_OFFSET - at;
-		u.map.fm_extent_count = EXTENTS_AT_ONCE;
-		if (ioctl(fd, FS_IOC_FIEMAP, &u.map) < 0 || !u.map.fm_mapped_extents)
-			break;
-		for (uint32_t i = 0; i < u.map.fm_mapped_extents; i++) {
-			const struct fiemap_extent *extent = &u.map.fm_extents[i];
-
-			if (extent->fe_flags & FIEMAP_EXTENT_SHARED)
-				shared += extent->fe_length;
-			at = extent->fe_logical + extent->fe_length;
-			is_last = extent->fe_flags & FIEMAP_EXTENT_LAST;
-		}
-	}
+	extents_begin(&walk, fd, 0, FIEMAP_MAX_OFFSET);
+	while ((extent = extents_next(&walk)))
+		if (extent->fe_flags & FIEMAP_EXTENT_SHARED)
+			shared += extent->fe_length;
 	return shared;
 }
 

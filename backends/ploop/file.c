@@ -6,19 +6,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
-#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include <stor/util.h>
 
+#include "common/extents.h"
+
 #define ALIGNMENT 4096u
 #define BOUNCE_BYTES (1u << 20)
-#define EXTENTS_AT_ONCE 64
 #define NOT_WRITTEN (FIEMAP_EXTENT_UNWRITTEN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_UNKNOWN)
 
 struct real_file {
@@ -154,40 +153,21 @@ static int seal_hole(struct ploop_file *file, uint64_t start, uint64_t end, uint
 	return last < end ? write_zeros(file, last, end - last) : 0;
 }
 
-/* A look at the file's blocks, EXTENTS_AT_ONCE at a time. */
-union extents {
-	struct fiemap map;
-	char room[sizeof(struct fiemap) + EXTENTS_AT_ONCE * sizeof(struct fiemap_extent)];
-};
-
-static bool read_extents(int fd, uint64_t offset, uint64_t length, union extents *u)
-{
-	memset(&u->map, 0, sizeof(u->map));
-	u->map.fm_start = offset;
-	u->map.fm_length = length;
-	u->map.fm_extent_count = EXTENTS_AT_ONCE;
-	return ioctl(fd, FS_IOC_FIEMAP, &u->map) == 0 && u->map.fm_mapped_extents;
-}
-
 /* Has every block of the range been written, by the filesystem's own account? It tells nothing of
  * what waits in the page cache. */
 static bool is_written(int fd, uint64_t offset, uint64_t length)
 {
 	uint64_t at = offset, end = offset + length;
-	union extents u;
+	const struct fiemap_extent *extent;
+	struct extents walk;
 
-	while (at < end) {
-		if (!read_extents(fd, at, end - at, &u))
+	extents_begin(&walk, fd, offset, length);
+	while (at < end && (extent = extents_next(&walk))) {
+		if (extent->fe_logical > at || extent->fe_flags & NOT_WRITTEN)
 			return false;
-		for (uint32_t i = 0; i < u.map.fm_mapped_extents; i++) {
-			const struct fiemap_extent *extent = &u.map.fm_extents[i];
-
-			if (extent->fe_logical > at || extent->fe_flags & NOT_WRITTEN)
-				return false;
-			at = extent->fe_logical + extent->fe_length;
-		}
+		at = extent->fe_logical + extent->fe_length;
 	}
-	return true;
+	return at >= end;
 }
 
 /* The content is written once more, and its blocks are then of those that were. */
@@ -213,20 +193,18 @@ static int rewrite(struct ploop_file *file, uint64_t offset, uint64_t length)
  */
 static int seal_pieces(struct ploop_file *file, uint64_t offset, uint64_t end, uint64_t granule)
 {
-	uint64_t at = offset;
-	union extents u;
+	const struct fiemap_extent *extent;
+	struct extents walk;
 	int r = 0;
 
-	while (at < end && !r && read_extents(file->fd, at, end - at, &u)) {
-		for (uint32_t i = 0; i < u.map.fm_mapped_extents && !r; i++) {
-			const struct fiemap_extent *extent = &u.map.fm_extents[i];
-			uint64_t start = extent->fe_logical > offset ? extent->fe_logical : offset;
+	extents_begin(&walk, file->fd, offset, end - offset);
+	while (!r && (extent = extents_next(&walk))) {
+		uint64_t start = extent->fe_logical > offset ? extent->fe_logical : offset;
+		uint64_t stop = extent->fe_logical + extent->fe_length;
 
-			at = extent->fe_logical + extent->fe_length;
-			if (extent->fe_flags & FIEMAP_EXTENT_UNWRITTEN &&
-			    (extent->fe_logical % granule || extent->fe_length % granule))
-				r = rewrite(file, start, (at < end ? at : end) - start);
-		}
+		if (extent->fe_flags & FIEMAP_EXTENT_UNWRITTEN &&
+		    (extent->fe_logical % granule || extent->fe_length % granule))
+			r = rewrite(file, start, (stop < end ? stop : end) - start);
 	}
 	return r;
 }

@@ -212,6 +212,39 @@ int fs_remove_tree(int dir_fd, const char *path, struct stor_err *err)
 	return 0;
 }
 
+static DIR *open_listing(int dir_fd)
+{
+	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	cleanup_close int fd = openat(dir_fd, ".", flags | O_NOATIME);
+	DIR *dir;
+
+	/* Somebody else's. */
+	if (fd < 0 && errno == EPERM)
+		fd = openat(dir_fd, ".", flags);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (dir)
+		steal_fd(&fd);
+	return dir;
+}
+
+int fs_list(int dir_fd, struct strv *names)
+{
+	DIR *dir = open_listing(dir_fd);
+	struct dirent *entry;
+	int saved;
+
+	if (!dir)
+		return -1;
+	while ((errno = 0, entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			strv_add(names, entry->d_name);
+	saved = errno;
+	closedir(dir);
+	strv_sort(names);
+	errno = saved;
+	return saved ? -1 : 0;
+}
+
 bool fs_is_empty(int dir_fd, const char *path)
 {
 	int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "core/base/err.h"
+#include "core/base/str.h"
 
 /* Whole content of a file below dir_fd, terminated; malloc'ed, the caller frees. size may be NULL.
  * Files over limit_bytes are refused. NULL with err filled: STOR_NOT_FOUND when it does not
@@ -29,6 +30,10 @@ int fs_mkdirs(const char *path, mode_t mode, struct stor_err *err);
 
 /* Open a directory for use with the *at() calls, without following a link in its last component. */
 int fs_open_dir(int dir_fd, const char *path, struct stor_err *err);
+
+/* The names in an open directory, sorted, added to the list; its time of last access stays where
+ * the caller may keep it. Returns 0, or -1 with errno. */
+int fs_list(int dir_fd, struct strv *names);
 
 /* Is `path` below dir_fd a directory, no symbolic link, without entries? */
 bool fs_is_empty(int dir_fd, const char *path);

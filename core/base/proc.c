@@ -112,6 +112,15 @@ int proc_close_others(int *kept, size_t count)
 	return syscall(SYS_close_range, from, ~0u, 0) < 0 ? -1 : 0;
 }
 
+int proc_leave_terminal(void)
+{
+	cleanup_close int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; null_fd >= 0 && fd < 3; fd++)
+		dup2(null_fd, fd);
+	return null_fd < 0 || chdir("/") < 0 ? -1 : 0;
+}
+
 int proc_wait(pid_t pid)
 {
 	int status;

@@ -34,6 +34,10 @@ int proc_run(const char *const *argv, stor_emit_fn emit, void *ctx, struct stor_
  * 0, or -1 with errno. */
 int proc_close_others(int *kept, size_t count);
 
+/* Of a process that is to stay when its terminal goes: the standard descriptors become /dev/null,
+ * and its working directory /. 0, or -1 with errno, and what could be done is. */
+int proc_leave_terminal(void);
+
 /* waitpid() for one process, repeated when interrupted. Returns the wait status, or -1. */
 int proc_wait(pid_t pid);
 

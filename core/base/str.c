@@ -161,6 +161,17 @@ bool strv_has(const struct strv *list, const char *s)
 	return false;
 }
 
+static int compare_strings(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void strv_sort(struct strv *list)
+{
+	if (list->count)
+		qsort(list->items, list->count, sizeof(*list->items), compare_strings);
+}
+
 void strv_free(struct strv *list)
 {
 	for (size_t i = 0; i < list->count; i++)

@@ -58,6 +58,8 @@ void strv_add(struct strv *list, const char *s);
 /* Takes ownership of s. */
 void strv_take(struct strv *list, char *s);
 bool strv_has(const struct strv *list, const char *s);
+/* In the order of their bytes. */
+void strv_sort(struct strv *list);
 void strv_free(struct strv *list);
 #define cleanup_strv __attribute__((cleanup(strv_free)))
 

@@ -47,18 +47,6 @@ struct starting {
 	int64_t from_ms;
 };
 
-/* Warnings could be read so far; from now on nobody listens. */
-static void leave_terminal(void)
-{
-	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	for (int fd = 0; null_fd >= 0 && fd < 3; fd++)
-		dup2(null_fd, fd);
-	close_fd(&null_fd);
-	if (chdir("/") < 0)
-		log_debug("go to /: %m");
-}
-
 static void has_started(void *ctx, const char *id, int master_fd)
 {
 	struct starting *starting = ctx;
@@ -68,7 +56,9 @@ static void has_started(void *ctx, const char *id, int master_fd)
 	(void)master_fd;
 	snprintf(word.id, sizeof(word.id), "%s", id);
 	snprintf(title, sizeof(title), "stor-monitor %s", id);
-	leave_terminal();
+	/* Warnings could be read so far; from now on nobody listens. */
+	if (proc_leave_terminal() < 0)
+		log_debug("leave the terminal: %m");
 	host_set_title(title);
 	malloc_trim(0);
 	send_word(starting->word_fd, &word);

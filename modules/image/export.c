@@ -4,7 +4,6 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,6 +14,7 @@
 
 #include <stor/util.h>
 
+#include "core/base/fs.h"
 #include "core/base/str.h"
 #include "modules/image/archive.h"
 #include "modules/image/copy.h"
@@ -227,42 +227,14 @@ static int export_entry(struct export *export, struct archive_entry *header, int
 	return export_other(export, header, path, dir_fd, name, &st, err);
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int list_names(int dir_fd, const char *path, struct strv *names, struct stor_err *err)
-{
-	int list_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME);
-	DIR *dir = list_fd < 0 ? NULL : fdopendir(list_fd);
-	struct dirent *item;
-	int saved;
-
-	if (!dir) {
-		saved = errno;
-		if (list_fd >= 0)
-			close(list_fd);
-		return tree_fail(path, saved, "list directory", err);
-	}
-	while ((errno = 0, item = readdir(dir)))
-		if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0)
-			strv_add(names, item->d_name);
-	saved = errno;
-	closedir(dir);
-	if (saved)
-		return tree_fail(path, saved, "list directory", err);
-	if (names->count)
-		qsort(names->items, names->count, sizeof(*names->items), compare_names);
-	return 0;
-}
-
 static int export_children(struct export *export, int dir_fd, const char *path,
                            struct stor_err *err)
 {
 	cleanup_strv struct strv names = STRV_INIT;
-	int result = list_names(dir_fd, path, &names, err);
+	int result = 0;
 
+	if (fs_list(dir_fd, &names) < 0)
+		return tree_fail(path, errno, "list directory", err);
 	for (size_t i = 0; !result && i < names.count; i++) {
 		struct archive_entry *header = archive_entry_new();
 

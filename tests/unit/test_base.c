@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core/base: numbers and sizes in text, records, JSON, paths below a hostile root. */
+/* core/base: numbers and sizes in text, records, JSON, folders, paths below a hostile root. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -198,6 +199,39 @@ static void paths_stay_below_the_root(void **state)
 	assert_int_equal(fs_remove_tree(AT_FDCWD, dir, &err), 0);
 }
 
+static void folders_are_listed_in_order(void **state)
+{
+	static const char *const names[] = { "b", "a.c", "a", "B" }, *const order[] = { "B", "a",
+		                                                                        "a.c",
+		                                                                        "b" };
+	char dir[] = "/tmp/stor-test-XXXXXX";
+	cleanup_strv struct strv found = STRV_INIT;
+	cleanup_close int fd = -1;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(fs_list(fd, &found), 0);
+	assert_int_equal(found.count, 0);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(mkdirat(fd, names[i], 0700), 0);
+	/* Twice: it reads from the beginning, wherever the descriptor stands. */
+	for (int round = 0; round < 2; round++) {
+		strv_free(&found);
+		assert_int_equal(fs_list(fd, &found), 0);
+		assert_int_equal(found.count, 4);
+		for (size_t i = 0; i < 4; i++)
+			assert_string_equal(found.items[i], order[i]);
+	}
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(unlinkat(fd, names[i], AT_REMOVEDIR), 0);
+	assert_int_equal(rmdir(dir), 0);
+	close_fd(&fd);
+	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fs_list(fd, &found), -1);
+	assert_int_equal(errno, ENOTDIR);
+}
+
 static void count_step(void *arg)
 {
 	char *order = arg;
@@ -311,6 +345,7 @@ int main(void)
 		cmocka_unit_test(json_is_escaped),
 		cmocka_unit_test(errors_gather_context),
 		cmocka_unit_test(paths_stay_below_the_root),
+		cmocka_unit_test(folders_are_listed_in_order),
 		cmocka_unit_test(undo_runs_backwards),
 		cmocka_unit_test(options_are_parsed),
 	};

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See extents.h. */
+#include "common/extents.h"
+
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+void extents_begin(struct extents *walk, int fd, uint64_t offset, uint64_t length)
+{
+	*walk = (struct extents){ .fd = fd, .at = offset, .end = offset + length };
+}
+
+/* Asks for the next few. */
+static bool read_more(struct extents *walk)
+{
+	struct fiemap *map = &walk->u.map;
+
+	if (walk->at >= walk->end || walk->has_seen_last)
+		return false;
+	memset(map, 0, sizeof(*map));
+	map->fm_start = walk->at;
+	map->fm_length = walk->end - walk->at;
+	map->fm_extent_count = EXTENTS_AT_ONCE;
+	walk->next = 0;
+	if (ioctl(walk->fd, FS_IOC_FIEMAP, map) < 0)
+		map->fm_mapped_extents = 0;
+	return map->fm_mapped_extents > 0;
+}
+
+const struct fiemap_extent *extents_next(struct extents *walk)
+{
+	const struct fiemap_extent *extent;
+
+	if (walk->next >= walk->u.map.fm_mapped_extents && !read_more(walk))
+		return NULL;
+	extent = &walk->u.map.fm_extents[walk->next++];
+	walk->at = extent->fe_logical + extent->fe_length;
+	walk->has_seen_last = extent->fe_flags & FIEMAP_EXTENT_LAST;
+	return extent;
+}
