@@ -115,8 +115,7 @@ static int take_over(struct adoption *a, struct stor_err *err)
 	restore_config(a, &record);
 	a->process.pid = (pid_t)record_get_u64(&record, "pid", 0);
 	a->process.pidfd = container_open_process(a->store, a->id, &record, err);
-	if (a->process.pidfd < 0 ||
-	    output_find(&a->output, a->store, a->id, &a->config, err) < 0 ||
+	if (a->process.pidfd < 0 || output_find(&a->output, a->store, a->id, &a->config, err) < 0 ||
 	    store_mark_live(a->store, a->id, err) < 0)
 		return -1;
 	kill_point("adopt-marked");
