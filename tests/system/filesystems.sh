@@ -96,8 +96,9 @@ test_several_volumes_in_one_container() {
 	out_has '^/two ext4$'
 	out_has '^/three ext4$'
 	out_has '^/four xfs$'
-	expect 0 run_rm -v one:/a:ro -v two:/b:ro -v three:/c:ro --mount src=./xfs,dst=/d,readonly --mount "src=$T/tree,dst=/e,backend=dir,readonly" sh -c 'cat /a/file /b/file /c/file /d/file /e/file'
+	expect 0 run_rm -v one:/a:ro -v two:/b:ro -v three:/c:ro --mount src=./xfs,dst=/d,readonly --mount "src=$T/tree,dst=/e,backend=dir,readonly" sh -c 'cat /a/file /b/file /c/file /d/file /e/file; for d in a b c d e; do ! echo x >/$d/file || echo "$d is written"; done'
 	same "$(xargs <"$OUT")" 'one two three four five'
+	same "$(grep -c 'Read-only file system' "$ERR")" 5
 	same "$(cat tree/file)" five
 }
 
