@@ -6,6 +6,7 @@
 #include "core/cmd.h"
 
 int cmd_commit(struct store *store, int argc, char **argv, struct stor_err *err);
+int cmd_cp(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_diff(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_export(struct store *store, int argc, char **argv, struct stor_err *err);
 

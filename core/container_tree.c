@@ -54,6 +54,14 @@ static int clone_root(const char *pid)
 	return v.tree_fd;
 }
 
+/* The same with all that is mounted on it, for looking paths up in it. */
+static int enter_root(const char *pid)
+{
+	cleanup_free char *path = xasprintf("/proc/%s/root", pid);
+
+	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 static int open_running(const char *id, struct record *record, struct container_tree *tree,
                         struct stor_err *err)
 {
@@ -62,7 +70,7 @@ static int open_running(const char *id, struct record *record, struct container_
 
 	if (pidfd < 0)
 		return -1;
-	mount_fd = clone_root(record_get(record, "pid"));
+	mount_fd = (tree->has_mounts ? enter_root : clone_root)(record_get(record, "pid"));
 	if (proc_pidfd_pid(pidfd) < 0)
 		return err_fail(err, STOR_BUSY, 0, "container %s: it is just ending", id);
 	tree->fd = mount_fd < 0 ? -1 : openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -84,11 +92,26 @@ static int mount_layer(const struct container_tree *tree, int mount_fd, const ch
 	return 0;
 }
 
-/* Both layers below each other, read-only: no work folder is touched. */
+static int set_layers(const struct container_tree *tree, int fs_fd)
+{
+	const char *state = tree->store->state_path;
+	cleanup_free char *lower = xasprintf("%s/lower", state);
+	cleanup_free char *upper = xasprintf("%s/upper/upper", state);
+	cleanup_free char *work = xasprintf("%s/upper/work", state);
+	cleanup_free char *layers = xasprintf("%s:%s", upper, lower);
+
+	if (!tree->is_writable)
+		return fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir", layers, 0);
+	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir", lower, 0) < 0 ||
+	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "upperdir", upper, 0) < 0)
+		return -1;
+	return fsconfig(fs_fd, FSCONFIG_SET_STRING, "workdir", work, 0);
+}
+
+/* As the container has them; or for reading both below each other, and no work folder is touched.
+ */
 static int open_overlay(struct container_tree *tree, struct stor_err *err)
 {
-	cleanup_free char *layers = xasprintf("%s/upper/upper:%s/lower", tree->store->state_path,
-	                                      tree->store->state_path);
 	cleanup_close int fs_fd = -1, mount_fd = -1;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
@@ -98,10 +121,10 @@ static int open_overlay(struct container_tree *tree, struct stor_err *err)
 		return -1;
 	fs_fd = fsopen("overlay", FSOPEN_CLOEXEC);
 	if (fs_fd < 0 || fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", "overlay", 0) < 0 ||
-	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir", layers, 0) < 0 ||
-	    fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+	    set_layers(tree, fs_fd) < 0 || fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return err_fail(err, STOR_FAILED, errno, "mount the layers");
-	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY);
+	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC,
+	                   MOUNT_ATTR_NODEV | (tree->is_writable ? 0 : MOUNT_ATTR_RDONLY));
 	tree->fd = mount_fd < 0 ? -1 : openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return tree->fd < 0 ? err_fail(err, STOR_FAILED, errno, "mount the layers") : 0;
 }
@@ -109,7 +132,8 @@ static int open_overlay(struct container_tree *tree, struct stor_err *err)
 static int open_stopped(const char *id, struct record *record, struct container_tree *tree,
                         struct stor_err *err)
 {
-	struct root_opts opts = { .root = record_get(record, "volume.root"), .read_only = true };
+	struct root_opts opts = { .root = record_get(record, "volume.root"),
+		                  .read_only = !tree->is_writable };
 	int result;
 
 	if (opts.root)
@@ -126,12 +150,11 @@ static int open_stopped(const char *id, struct record *record, struct container_
 	return result < 0 ? container_tree_close(tree, result, err) : 0;
 }
 
-int container_tree_open(struct store *store, const char *id, struct record *record,
+static int open_tree_of(struct store *store, const char *id, struct record *record,
                         struct container_tree *tree, struct stor_err *err)
 {
 	const char *status = record_get(record, "status");
 
-	memset(tree, 0, sizeof(*tree));
 	tree->store = store;
 	tree->fd = -1;
 	if (status && !strcmp(status, "running"))
@@ -140,6 +163,22 @@ int container_tree_open(struct store *store, const char *id, struct record *reco
 		return err_fail(err, STOR_BUSY, 0, "container %s: it is just starting or ending",
 		                id);
 	return open_stopped(id, record, tree, err);
+}
+
+int container_tree_open(struct store *store, const char *id, struct record *record,
+                        struct container_tree *tree, struct stor_err *err)
+{
+	memset(tree, 0, sizeof(*tree));
+	return open_tree_of(store, id, record, tree, err);
+}
+
+int container_tree_enter(struct store *store, const char *id, struct record *record,
+                         bool is_writable, struct container_tree *tree, struct stor_err *err)
+{
+	memset(tree, 0, sizeof(*tree));
+	tree->has_mounts = true;
+	tree->is_writable = is_writable;
+	return open_tree_of(store, id, record, tree, err);
 }
 
 int container_tree_close(struct container_tree *tree, int result, struct stor_err *err)

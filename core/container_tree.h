@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A container's root directory, for reading it from outside. Of one that runs it is what its first
+ * A container's root directory, seen from outside. Of one that runs it is what its first
  * process sees; of one that does not, its volume is attached, and seen by this process alone.
  */
 #ifndef CORE_CONTAINER_TREE_H
@@ -11,7 +11,9 @@
 
 struct container_tree {
 	struct store *store;
-	int fd;           /* the root directory, opened for reading */
+	int fd;          /* the root directory, opened for reading */
+	bool has_mounts; /* of one that runs: with what is mounted on it */
+	bool is_writable;
 	bool is_attached; /* it does not run: `root` is attached, and its layers mounted */
 	struct root root;
 };
@@ -24,6 +26,11 @@ struct container_tree {
  */
 int container_tree_open(struct store *store, const char *id, struct record *record,
                         struct container_tree *tree, struct stor_err *err);
+
+/* The same for looking paths up in it, as the container does, and perhaps for writing: with what is
+ * mounted in one that runs. */
+int container_tree_enter(struct store *store, const char *id, struct record *record,
+                         bool is_writable, struct container_tree *tree, struct stor_err *err);
 
 /* Let go of it, and wait until its volume is released. result: of what was done with the tree,
  * which is returned; -1, with err filled, where it is none and letting go fails. */

@@ -58,6 +58,9 @@ _stor_operand() {
 		_stor_containers --all ;;
 	pause | resume | stats | kill | stop | exec | attach | top)
 		_stor_containers ;;
+	cp)
+		_stor_containers --all | sed 's/$/:/'
+		compgen -f -- "$cur" ;;
 	*) return 1 ;;
 	esac
 }

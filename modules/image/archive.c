@@ -270,7 +270,8 @@ static int check_end(const struct stream *stream, struct stor_err *err)
 	return -1;
 }
 
-int archive_unpack_fd(int fd, const char *source, struct tree *tree, struct stor_err *err)
+int archive_unpack_fd(int fd, const char *source, struct tree *tree, archive_filter_fn filter,
+                      void *ctx, struct stor_err *err)
 {
 	cleanup_stream struct stream stream = {
 		.fd = fd,
@@ -282,7 +283,7 @@ int archive_unpack_fd(int fd, const char *source, struct tree *tree, struct stor
 	if (end >= 0)
 		lseek(fd, 0, SEEK_SET);
 	if (stream_open(&stream, err) < 0 ||
-	    archive_unpack(&stream, end > 0 ? (uint64_t)end : 0, tree, NULL, NULL, err) < 0 ||
+	    archive_unpack(&stream, end > 0 ? (uint64_t)end : 0, tree, filter, ctx, err) < 0 ||
 	    check_end(&stream, err) < 0)
 		return err_context(err, "archive %s", source);
 	return 0;

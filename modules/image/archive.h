@@ -26,8 +26,9 @@ int archive_unpack(struct stream *stream, uint64_t file_size_bytes, struct tree 
  * what the limit counts, but not without bound. */
 uint64_t archive_limit(const struct image_import_req *req);
 
-/* Unpack an archive from a descriptor; `source` names it. */
-int archive_unpack_fd(int fd, const char *source, struct tree *tree, struct stor_err *err);
+/* Unpack an archive from a descriptor; `source` names it. filter: as above. */
+int archive_unpack_fd(int fd, const char *source, struct tree *tree, archive_filter_fn filter,
+                      void *ctx, struct stor_err *err);
 
 /* Report what the library says. Always -1. */
 int archive_fail(struct archive *archive, const char *what, struct stor_err *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* An image written as a pax archive: the same tree gives the same bytes. */
+/* A tree, or a part of one, written as a pax archive: the same tree gives the same bytes. */
 #include "modules/image/export.h"
 
 #include <archive.h>
@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <stor/util.h>
@@ -149,13 +151,45 @@ static int write_header(struct export *export, const char *path, struct archive_
 static int export_children(struct export *export, int dir_fd, const char *path,
                            struct stor_err *err);
 
+/* What is there is no file of anybody, and some of it has no end. */
+static bool is_kernels(int fd)
+{
+	static const uint32_t magics[] = { PROC_SUPER_MAGIC,   SYSFS_MAGIC,
+		                           CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+		                           DEBUGFS_MAGIC,      TRACEFS_MAGIC,
+		                           SECURITYFS_MAGIC,   DEVPTS_SUPER_MAGIC,
+		                           BPF_FS_MAGIC };
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof(magics) / sizeof(*magics); i++)
+		if ((uint32_t)fs.f_type == magics[i])
+			return true;
+	return false;
+}
+
 static int export_directory(struct export *export, struct archive_entry *header, const char *path,
                             int fd, struct stor_err *err)
 {
+	bool is_left_out = export->req->skips_kernel && is_kernels(fd);
+
+	if (!is_left_out && add_xattrs(header, path, fd, -1, NULL, err) < 0)
+		return -1;
+	if (write_header(export, path, header, err) < 0)
+		return -1;
+	return is_left_out ? 0 : export_children(export, fd, path, err);
+}
+
+static int export_open_file(struct export *export, struct archive_entry *header, const char *path,
+                            int fd, const struct stat *st, struct stor_err *err)
+{
+	if (add_extents(header, fd, st) < 0)
+		return tree_fail(path, errno, "find its data", err);
 	if (add_xattrs(header, path, fd, -1, NULL, err) < 0 ||
 	    write_header(export, path, header, err) < 0)
 		return -1;
-	return export_children(export, fd, path, err);
+	return write_content(export, path, fd, (uint64_t)st->st_size, err);
 }
 
 static int export_file(struct export *export, struct archive_entry *header, const char *path,
@@ -163,15 +197,13 @@ static int export_file(struct export *export, struct archive_entry *header, cons
 {
 	cleanup_close int fd =
 		openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOATIME | O_NONBLOCK);
+	struct stat opened;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &opened) < 0)
 		return tree_fail(path, errno, "open", err);
-	if (add_extents(header, fd, st) < 0)
-		return tree_fail(path, errno, "find its data", err);
-	if (add_xattrs(header, path, fd, -1, NULL, err) < 0 ||
-	    write_header(export, path, header, err) < 0)
-		return -1;
-	return write_content(export, path, fd, (uint64_t)st->st_size, err);
+	if (opened.st_dev != st->st_dev || opened.st_ino != st->st_ino)
+		return tree_fail(path, 0, "it was replaced while it was read", err);
+	return export_open_file(export, header, path, fd, st, err);
 }
 
 static int export_other(struct export *export, struct archive_entry *header, const char *path,
@@ -193,9 +225,8 @@ static int export_other(struct export *export, struct archive_entry *header, con
 }
 
 static int export_entry(struct export *export, struct archive_entry *header, int dir_fd,
-                        const char *parent, const char *name, struct stor_err *err)
+                        const char *path, const char *name, struct stor_err *err)
 {
-	cleanup_free char *path = *parent ? xasprintf("%s/%s", parent, name) : xstrdup(name);
 	const char *first = NULL;
 	struct stat st;
 
@@ -237,8 +268,10 @@ static int export_children(struct export *export, int dir_fd, const char *path,
 		return tree_fail(path, errno, "list directory", err);
 	for (size_t i = 0; !result && i < names.count; i++) {
 		struct archive_entry *header = archive_entry_new();
+		cleanup_free char *child =
+			*path ? xasprintf("%s/%s", path, names.items[i]) : xstrdup(names.items[i]);
 
-		result = export_entry(export, header, dir_fd, path, names.items[i], err);
+		result = export_entry(export, header, dir_fd, child, names.items[i], err);
 		archive_entry_free(header);
 	}
 	return result;
@@ -292,14 +325,19 @@ static int open_archive(struct export *export, struct stor_err *err)
 static int export_root(struct export *export, struct stor_err *err)
 {
 	struct archive_entry *header = archive_entry_new();
+	const char *path = export->req->as ? export->req->as : "";
+	int fd = export->req->tree_fd;
 	struct stat st;
 	int result;
 
-	if (fstat(export->req->tree_fd, &st) < 0) {
-		result = tree_fail("", errno, "read its attributes", err);
+	if (export->req->name) {
+		result = export_entry(export, header, fd, path, export->req->name, err);
+	} else if (fstat(fd, &st) < 0) {
+		result = tree_fail(path, errno, "read its attributes", err);
 	} else {
-		fill_header(header, "", &st);
-		result = export_directory(export, header, "", export->req->tree_fd, err);
+		fill_header(header, path, &st);
+		result = S_ISDIR(st.st_mode) ? export_directory(export, header, path, fd, err)
+		                             : export_open_file(export, header, path, fd, &st, err);
 	}
 	archive_entry_free(header);
 	return result;

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "core/base/err.h"
 #include "core/base/record.h"
@@ -34,12 +35,31 @@ struct image_import_req {
 };
 
 struct image_export_req {
-	int tree_fd; /* the image's rootfs, opened for reading */
+	/* What is written: a directory, opened for reading, with all below it; a regular file, too;
+	 * or, when name is set, the entry of that name in the directory tree_fd (links are not
+	 * followed). */
+	int tree_fd;
+	const char *name;
+	const char *as;    /* its path in the archive; NULL: the root */
+	bool skips_kernel; /* directories that the kernel makes up (/proc, /sys) are empty */
 	int out_fd;
 	const char *out;         /* its name, for messages */
 	const char *compression; /* "none", "gzip", "zstd", "xz" */
 	image_progress_fn progress;
 	uint64_t total_bytes; /* about what there is to write; 0: not known */
+};
+
+/* An archive that goes into a directory where somebody may be at work. */
+struct image_unpack_req {
+	int source_fd;      /* opened for reading, perhaps a pipe */
+	const char *source; /* its name, for messages */
+	int dir_fd; /* nothing happens outside of it, whatever links are or come to be in it */
+	bool keeps_owner; /* else all belongs to uid and gid, and has no set-id bits nor privileges
+	                   */
+	uid_t uid;
+	gid_t gid;
+	enum image_devices devices;
+	image_progress_fn progress;
 };
 
 /* Exported as stor_internal_image. */
@@ -49,6 +69,9 @@ struct stor_internal_image {
 	int (*import)(const struct image_import_req *req, struct stor_err *err);
 	/* Write the tree as a pax archive, its entries in order of their names. */
 	int (*export)(const struct image_export_req *req, struct stor_err *err);
+	/* Unpack an archive. A directory is neither replaced nor replaces something, and the
+	 * archive's root changes nothing of dir_fd. */
+	int (*unpack)(const struct image_unpack_req *req, struct stor_err *err);
 };
 
 #endif

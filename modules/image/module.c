@@ -68,7 +68,7 @@ static int fill_from_archive(const struct image_import_req *req, int *root_fd, s
 	enum layout_kind kind;
 
 	tree_init(&tree, *root_fd, req);
-	if (archive_unpack_fd(req->source_fd, req->source, &tree, err) < 0)
+	if (archive_unpack_fd(req->source_fd, req->source, &tree, NULL, NULL, err) < 0)
 		return -1;
 	kind = layout_detect(*root_fd);
 	if (kind == LAYOUT_NONE) {
@@ -130,6 +130,43 @@ static int import_image(const struct image_import_req *req, struct stor_err *err
 	return result;
 }
 
+/* What somebody else's files may do where they come from, they may not do here. */
+static int disown_entry(void *ctx, struct entry *entry, struct stor_err *err)
+{
+	const struct image_unpack_req *req = ctx;
+
+	(void)err;
+	if (!*entry->path)
+		return 0;
+	if (req->keeps_owner)
+		return 1;
+	entry->uid = req->uid;
+	entry->gid = req->gid;
+	entry->mode &= ~(mode_t)(S_ISUID | S_ISGID);
+	xattrs_drop_privileges(&entry->xattrs);
+	return 1;
+}
+
+static int unpack_into(const struct image_unpack_req *req, struct stor_err *err)
+{
+	const struct image_import_req limits = { .devices = req->devices,
+		                                 .limit_bytes = UINT64_MAX,
+		                                 .limit_entries = UINT64_MAX,
+		                                 .progress = req->progress };
+	struct charset charset = charset_enter();
+	cleanup_tree struct tree tree;
+	int result;
+
+	tree_init(&tree, req->dir_fd, &limits);
+	tree.keeps_kinds = true;
+	result = archive_unpack_fd(req->source_fd, req->source, &tree, disown_entry,
+	                           (void *)(uintptr_t)req, err);
+	if (result == 0)
+		result = tree_finish(&tree, err);
+	charset_leave(&charset);
+	return result;
+}
+
 static int export_image(const struct image_export_req *req, struct stor_err *err)
 {
 	struct charset charset = charset_enter();
@@ -143,4 +180,5 @@ __attribute__((visibility("default"))) const struct stor_internal_image stor_int
 	.version = STOR_VERSION,
 	.import = import_image,
 	.export = export_image,
+	.unpack = unpack_into,
 };

@@ -131,8 +131,17 @@ int tree_remove(struct tree *tree, const char *path, struct stor_err *err)
 }
 
 /* Takes away what has the name that an entry wants. */
-static int make_way(struct tree *tree, const char *path, struct stor_err *err)
+static int make_way(struct tree *tree, const char *path, bool is_for_directory,
+                    struct stor_err *err)
 {
+	struct stat st;
+
+	if (tree->keeps_kinds && is_for_directory)
+		return tree_fail(path, 0, "there is something else, no directory", err);
+	if (tree->keeps_kinds &&
+	    fstatat(tree->parent_fd, names_base(path), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISDIR(st.st_mode))
+		return tree_fail(path, 0, "there is a directory, which nothing else replaces", err);
 	if (tree_remove(tree, path, err) < 0)
 		return -1;
 	return enter_parent(tree, path, err);
@@ -219,7 +228,7 @@ static int add_directory(struct tree *tree, const struct entry *entry, struct st
 			return tree_fail(entry->path, errno, "make directory", err);
 		existed = S_ISDIR(st.st_mode);
 		if (!existed) {
-			if (make_way(tree, entry->path, err) < 0)
+			if (make_way(tree, entry->path, true, err) < 0)
 				return -1;
 			if (mkdirat(tree->parent_fd, name, 0700) < 0)
 				return tree_fail(entry->path, errno, "make directory", err);
@@ -252,6 +261,23 @@ static int make_node(const struct tree *tree, const struct entry *entry, const c
 	}
 }
 
+/* By a descriptor: chmod by name follows a link, which somebody may have put there by now. */
+static int set_mode(int dir_fd, const char *name, mode_t mode)
+{
+	cleanup_close int fd = openat(dir_fd, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	char path[32];
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (S_ISLNK(st.st_mode)) {
+		errno = ELOOP;
+		return -1;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return chmod(path, mode & 07777);
+}
+
 static int set_attributes(const struct tree *tree, const struct entry *entry, struct stor_err *err)
 {
 	const struct timespec times[2] = { entry->mtime, entry->mtime };
@@ -260,8 +286,7 @@ static int set_attributes(const struct tree *tree, const struct entry *entry, st
 
 	if (fchownat(dir_fd, name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return tree_fail(entry->path, errno, "set its owner", err);
-	/* Nobody else reaches this folder, so it is what was just made. */
-	if (!S_ISLNK(entry->mode) && fchmodat(dir_fd, name, entry->mode & 07777, 0) < 0)
+	if (!S_ISLNK(entry->mode) && set_mode(dir_fd, name, entry->mode) < 0)
 		return tree_fail(entry->path, errno, "set its mode", err);
 	if (set_xattrs(entry, -1, dir_fd, err) < 0)
 		return -1;
@@ -276,7 +301,7 @@ static int add_other(struct tree *tree, const struct entry *entry, int *fd, stru
 
 	if (make_node(tree, entry, name, fd) < 0) {
 		if (errno == EEXIST) {
-			if (make_way(tree, entry->path, err) < 0)
+			if (make_way(tree, entry->path, false, err) < 0)
 				return -1;
 			if (make_node(tree, entry, name, fd) < 0)
 				return tree_fail(entry->path, errno, "make", err);
@@ -308,7 +333,7 @@ static int add_hard_link(struct tree *tree, const struct entry *entry, struct st
 	if (!fstatat(tree->parent_fd, name, &there, AT_SYMLINK_NOFOLLOW)) {
 		if (there.st_ino == target.st_ino && !S_ISDIR(there.st_mode))
 			return 0;
-		if (make_way(tree, entry->path, err) < 0)
+		if (make_way(tree, entry->path, false, err) < 0)
 			return -1;
 	}
 	/* Links themselves are linked, never what they point to. */

@@ -43,6 +43,7 @@ struct tree_dir {
 struct tree {
 	int root_fd; /* borrowed */
 	const struct image_import_req *req;
+	bool keeps_kinds; /* a directory never takes another thing's place, nor the reverse */
 	uint64_t entries, bytes; /* so far; holes count */
 	/* The parent of the last entry: the next one mostly has the same. -1: none. */
 	char *parent_path;

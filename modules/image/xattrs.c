@@ -129,6 +129,23 @@ int xattrs_apply(const struct xattrs *list, int fd, int dir_fd, const char *name
 	return 0;
 }
 
+void xattrs_drop_privileges(struct xattrs *list)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		struct xattr *x = &list->items[i];
+
+		if (!str_starts(x->name, "security.") && !str_starts(x->name, "trusted.")) {
+			list->items[kept++] = *x;
+			continue;
+		}
+		free(x->name);
+		free(x->value);
+	}
+	list->count = kept;
+}
+
 int xattrs_remove_others(const struct xattrs *list, int fd)
 {
 	cleanup_free char *names = NULL;

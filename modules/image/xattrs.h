@@ -38,6 +38,9 @@ int xattrs_apply(const struct xattrs *list, int fd, int dir_fd, const char *name
 /* Remove what an open file has beyond the list. Returns 0, or -1 with errno. */
 int xattrs_remove_others(const struct xattrs *list, int fd);
 
+/* Drop what gives a file's users something: capabilities, labels, what only root may set. */
+void xattrs_drop_privileges(struct xattrs *list);
+
 void xattrs_free(struct xattrs *list);
 #define cleanup_xattrs __attribute__((cleanup(xattrs_free)))
 
