@@ -30,14 +30,18 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
+bool backend_is_sized(const struct backend *backend)
+{
+	return backend->ops.fs_types || backend->ops.flags & STOR_BACKEND_SIZED;
+}
+
 static int check_create_req(const struct backend *b, const struct stor_create_req *req,
                             struct stor_err *err)
 {
-	bool is_sized = b->ops.fs_types || b->ops.flags & STOR_BACKEND_SIZED;
-	const char *excess = req->size_bytes && !is_sized        ? "size"
-	                     : req->fs_type && !b->ops.fs_types  ? "filesystem type"
-	                     : req->fs_label && !b->ops.fs_types ? "label"
-	                                                         : NULL;
+	const char *excess = req->size_bytes && !backend_is_sized(b) ? "size"
+	                     : req->fs_type && !b->ops.fs_types      ? "filesystem type"
+	                     : req->fs_label && !b->ops.fs_types     ? "label"
+	                                                             : NULL;
 
 	if (excess) {
 		err_fail(err, STOR_UNSUPPORTED, 0,

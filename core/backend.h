@@ -51,6 +51,9 @@ void params_free(struct params *params);
 /* True when the callback is there: backend_can(b, clone). */
 #define backend_can(backend, callback) ((backend)->ops.callback != NULL)
 
+/* Have its volumes a size of their own? */
+bool backend_is_sized(const struct backend *backend);
+
 /* The wrappers: as the callbacks of <stor/backend.h>. They stamp struct_size of every struct they
  * are given. */
 int backend_create(const struct backend *b, const struct stor_volume *v,

@@ -42,7 +42,7 @@ int volume_set_read_only(void *target, const char *value, struct stor_err *err)
 
 /* --- create ------------------------------------------------------------------------------- */
 
-static int set_size(void *target, const char *value, struct stor_err *err)
+int volume_set_size(void *target, const char *value, struct stor_err *err)
 {
 	struct volume_options *options = target;
 
@@ -89,7 +89,7 @@ static int volume_create_command(struct store *store, int argc, char **argv, str
 		{ 0, "image", "NAME", "Fill it with the content of an image (empty)", set_image },
 		VOLUME_OPT_PARAM,
 		{ 0, "size", "SIZE", "Size of the filesystem (the backend's own choice)",
-		  set_size },
+		  volume_set_size },
 		{ 0 },
 	};
 	static const struct opt_command command = {
@@ -189,7 +189,8 @@ int cmd_volume(struct store *store, int argc, char **argv, struct stor_err *err)
 		{ "rollback", "Give a volume the state of a snapshot", cmd_volume_rollback },
 		{ "merge", "Fold a snapshot into what was made of it", cmd_volume_merge },
 		{ "compact", "Give unused space back to the host", cmd_volume_compact },
-		{ "convert", "Change parameters that a volume was made with", cmd_volume_convert },
+		{ "convert", "Change parameters that a volume was made with, or its backend",
+		  cmd_volume_convert },
 		{ "mount", "Mount a volume at a directory of the host", cmd_volume_mount },
 		{ "umount", "Unmount a volume from the host", cmd_volume_umount },
 		{ "rm", "Remove volumes and their content", volume_rm_command },

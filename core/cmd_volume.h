@@ -11,6 +11,7 @@ struct volume_options {
 	struct volume_create_opts create;
 	struct strv params;
 	const char *backend;
+	const char *to_backend;
 	const char *snapshot;
 	enum stor_clone_mode clone_mode;
 	bool is_json, is_quiet, is_all, repair, read_only;
@@ -19,6 +20,7 @@ struct volume_options {
 int volume_set_backend(void *target, const char *value, struct stor_err *err);
 int volume_add_param(void *target, const char *value, struct stor_err *err);
 int volume_set_format(void *target, const char *value, struct stor_err *err);
+int volume_set_size(void *target, const char *value, struct stor_err *err);
 int volume_set_read_only(void *target, const char *value, struct stor_err *err);
 
 #define VOLUME_OPT_BACKEND                                                                         \

@@ -14,7 +14,6 @@
 struct request {
 	struct volume_options opts; /* first: what the shared options' setters are given */
 	const char *until;
-	uint32_t scope; /* of the parameters that it takes */
 	struct volume volume;
 	char **operands;
 	int count;
@@ -45,7 +44,7 @@ static int begin(struct store *store, const struct opt_command *command, struct 
 	if (!request->opts.params.count)
 		return 0;
 	params_free(&request->volume.params);
-	return volume_set_params(&request->volume, &request->opts.params, request->scope, err);
+	return volume_set_params(&request->volume, &request->opts.params, STOR_PARAM_CHANGE, err);
 }
 
 static void request_free(struct request *request)
@@ -55,7 +54,7 @@ static void request_free(struct request *request)
 }
 #define REQUEST_INIT                                                                               \
 	{                                                                                          \
-		.opts = { .params = STRV_INIT }, .scope = STOR_PARAM_CHANGE, .volume = VOLUME_INIT \
+		.opts = { .params = STRV_INIT }, .volume = VOLUME_INIT                             \
 	}
 #define cleanup_request __attribute__((cleanup(request_free)))
 
@@ -295,35 +294,80 @@ static int record_params(struct store *store, struct volume *volume, struct stor
 	return record_save(&volume->record, store->fd, path, true, err);
 }
 
+static int set_to_backend(void *target, const char *value, struct stor_err *err)
+{
+	struct volume_options *options = target;
+
+	(void)err;
+	options->to_backend = value;
+	return 0;
+}
+
+static int convert_params(struct store *store, struct volume *volume,
+                          const struct volume_options *opts, struct stor_err *err)
+{
+	cleanup_close int lock_fd = -1;
+
+	if (opts->create.size_bytes) {
+		err_fail(err, STOR_USAGE, 0, "volume convert: --size goes with --to");
+		err_hint(err, "stor volume resize changes the size of a volume");
+		return -1;
+	}
+	if (!opts->params.count) {
+		err_fail(err, STOR_USAGE, 0, "volume convert: nothing to change");
+		err_hint(err, "give parameters with -o KEY=VALUE, or another backend with --to");
+		return -1;
+	}
+	params_free(&volume->params);
+	if (volume_set_params(volume, &opts->params, STOR_PARAM_CREATE | STOR_PARAM_CHANGE, err) <
+	    0)
+		return -1;
+	lock_fd = volume_lock(store, volume, false, err);
+	if (lock_fd < 0 || backend_convert(volume->backend, &volume->ref, err) < 0)
+		return -1;
+	return record_params(store, volume, err);
+}
+
+static int convert(struct store *store, const char *name, const struct volume_options *opts,
+                   struct stor_err *err)
+{
+	const struct volume_convert_opts to = { .backend = opts->to_backend,
+		                                .params = &opts->params,
+		                                .size_bytes = opts->create.size_bytes };
+	cleanup_volume struct volume volume = VOLUME_INIT;
+
+	if (volume_find(store, name, opts->backend, NULL, &volume, err) < 0)
+		return -1;
+	return opts->to_backend ? volume_convert(store, &volume, &to, err)
+	                        : convert_params(store, &volume, opts, err);
+}
+
 int cmd_volume_convert(struct store *store, int argc, char **argv, struct stor_err *err)
 {
-	static const struct opt options[] = { VOLUME_OPT_BACKEND, VOLUME_OPT_PARAM, { 0 } };
+	static const struct opt options[] = {
+		VOLUME_OPT_BACKEND,
+		VOLUME_OPT_PARAM,
+		{ 0, "size", "SIZE", "With --to: size of the new filesystem (as it is)",
+		  volume_set_size },
+		{ 0, "to", "NAME", "Backend that it goes to, with its content", set_to_backend },
+		{ 0 },
+	};
 	static const struct opt_command command = {
 		"volume convert",
 		"[OPTIONS] NAME|PATH",
-		"Change parameters that a volume was made with",
+		"Change parameters that a volume was made with, or its backend",
 		NULL,
 		options,
 		1,
 		1,
 		false,
 	};
-	cleanup_request struct request request = REQUEST_INIT;
-	struct volume *volume = &request.volume;
-	cleanup_close int lock_fd = -1;
-	int result;
+	struct volume_options opts = { .params = STRV_INIT };
+	char **operands;
+	int count, result = opts_parse(&command, &opts, argc, argv, &operands, &count, err);
 
-	request.scope = STOR_PARAM_CREATE | STOR_PARAM_CHANGE;
-	result = begin(store, &command, &request, argc, argv, err);
-	if (result)
-		return result < 0 ? -1 : 0;
-	if (!request.opts.params.count) {
-		err_fail(err, STOR_USAGE, 0, "volume convert: nothing to change");
-		err_hint(err, "give parameters with -o KEY=VALUE");
-		return -1;
-	}
-	lock_fd = volume_lock(store, volume, false, err);
-	if (lock_fd < 0 || backend_convert(volume->backend, &volume->ref, err) < 0)
-		return -1;
-	return record_params(store, volume, err);
+	if (!result)
+		result = convert(store, operands[0], &opts, err);
+	strv_free(&opts.params);
+	return result < 0 ? -1 : 0;
 }

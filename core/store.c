@@ -265,7 +265,8 @@ static int sync_folder(struct store *store, const char *folder)
 	return fd < 0 ? -1 : fsync(fd);
 }
 
-int store_publish(struct store *store, const char *temp, const char *place, struct stor_err *err)
+static int move_whole(struct store *store, const char *temp, const char *place, unsigned flags,
+                      struct stor_err *err)
 {
 	cleanup_free char *folder = xstrndup(place, strcspn(place, "/"));
 
@@ -273,12 +274,26 @@ int store_publish(struct store *store, const char *temp, const char *place, stru
 		return -1;
 	if (sync_folder(store, temp) < 0)
 		return err_fail(err, STOR_FAILED, errno, "sync %s/%s", store->path, temp);
-	if (renameat2(store->fd, temp, store->fd, place, RENAME_NOREPLACE) < 0)
+	if (renameat2(store->fd, temp, store->fd, place, flags) < 0)
 		return err_fail(err, errno == EEXIST ? STOR_BUSY : STOR_FAILED, errno,
 		                "move to %s/%s", store->path, place);
-	if (sync_folder(store, folder) < 0)
-		return err_fail(err, STOR_FAILED, errno, "sync %s/%s", store->path, folder);
-	return 0;
+	if (sync_folder(store, folder) == 0)
+		return 0;
+	err_fail(err, STOR_FAILED, errno, "sync %s/%s", store->path, folder);
+	/* What was there is what is known to be on disk. */
+	if (flags & RENAME_EXCHANGE)
+		renameat2(store->fd, temp, store->fd, place, flags);
+	return -1;
+}
+
+int store_publish(struct store *store, const char *temp, const char *place, struct stor_err *err)
+{
+	return move_whole(store, temp, place, RENAME_NOREPLACE, err);
+}
+
+int store_exchange(struct store *store, const char *temp, const char *place, struct stor_err *err)
+{
+	return move_whole(store, temp, place, RENAME_EXCHANGE, err);
 }
 
 static int list_folder(struct store *store, int parent_fd, const char *folder, bool exact,

@@ -77,6 +77,8 @@ void store_remove_temp(struct store *store, const char *temp);
 
 /* Move tmp/… to its place, durably. STOR_BUSY when something is there already. */
 int store_publish(struct store *store, const char *temp, const char *place, struct stor_err *err);
+/* Move it there in exchange for what is there, durably; also after a failure one of them is. */
+int store_exchange(struct store *store, const char *temp, const char *place, struct stor_err *err);
 
 /* --- who is alive: store_live.c ----------------------------------------------------------- */
 

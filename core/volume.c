@@ -93,9 +93,24 @@ static int fail_not_found(const char *name, struct stor_err *err)
 
 int volume_check_there(struct store *store, const struct volume *volume, struct stor_err *err)
 {
-	if (volume->kind == VOLUME_NAMED && faccessat(store->fd, volume->dir, F_OK, 0) < 0)
-		return fail_not_found(volume->name, err);
-	return 0;
+	cleanup_record struct record record = RECORD_INIT;
+	cleanup_free char *path = NULL;
+	const char *recorded;
+
+	if (volume->kind != VOLUME_NAMED)
+		return 0;
+	path = xasprintf("%s/record", volume->dir);
+	if (record_load(&record, store->fd, path, err) < 0)
+		return err->status == STOR_NOT_FOUND
+		               ? (err_clear(err), fail_not_found(volume->name, err))
+		               : err_context(err, "volume %s", volume->name);
+	recorded = record_get(&record, "backend");
+	if (recorded && !strcmp(recorded, volume->backend->ops.name))
+		return 0;
+	err_fail(err, STOR_BUSY, 0, "volume %s has just been converted to another backend",
+	         volume->name);
+	err_hint(err, "repeat the command");
+	return -1;
 }
 
 static int find_named(struct store *store, const char *name, const char *backend_name,

@@ -41,7 +41,8 @@ int volume_find(struct store *store, const char *name, const char *backend,
 int volume_of_container(struct store *store, const char *id, const struct record *record,
                         struct volume *volume, struct stor_err *err);
 
-/* Found before its lock was had, a named volume may be gone by then: STOR_NOT_FOUND. */
+/* Found before its lock was had, a named volume may be gone by then: STOR_NOT_FOUND; or be on
+ * another backend: STOR_BUSY. */
 int volume_check_there(struct store *store, const struct volume *volume, struct stor_err *err);
 
 /* Fill in everything but the parameters: `dir` is the folder below STORE, or NULL with `path` for a
@@ -85,6 +86,20 @@ struct volume_create_opts {
 /* Make volumes/NAME whole or not at all. */
 int volume_create(struct store *store, const char *name, const struct volume_create_opts *opts,
                   struct volume *volume, struct stor_err *err);
+
+struct volume_convert_opts {
+	const char *backend;       /* that it goes to */
+	const struct strv *params; /* KEY=VALUE of that backend */
+	uint64_t size_bytes;       /* 0: as it is, where both have sizes */
+};
+
+/*
+ * Move a named volume that nobody uses to another backend: its content, with every attribute, into
+ * a filesystem that is made anew. It is whole there, on disk, before it is gone here.
+ * STOR_UNSUPPORTED: it has snapshots, which would be lost; STOR_BUSY names its user.
+ */
+int volume_convert(struct store *store, struct volume *volume,
+                   const struct volume_convert_opts *opts, struct stor_err *err);
 
 /* --- in use ------------------------------------------------------------------------------- */
 

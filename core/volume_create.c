@@ -14,7 +14,7 @@
 #include <stor/util.h>
 
 #include "core/image.h"
-#include "core/volume.h"
+#include "core/volume_work.h"
 
 static int check_new_name(struct store *store, const char *name, struct stor_err *err)
 {
@@ -31,21 +31,14 @@ static int check_new_name(struct store *store, const char *name, struct stor_err
 	return 0;
 }
 
-/* Work in progress, removed at the end of its scope unless it was published. */
-struct work {
-	struct store *store;
-	char *dir;
-};
-
-static void work_remove(struct work *work)
+void volume_work_end(struct volume_work *work)
 {
 	if (work->dir)
 		store_remove_temp(work->store, work->dir);
 	free(work->dir);
 }
 
-/* A volume in tmp/, with its empty data folder. */
-static int begin_work(struct work *work, const char *name, const struct backend *backend,
+int volume_work_begin(struct volume_work *work, const char *name, const struct backend *backend,
                       struct volume *volume, struct stor_err *err)
 {
 	cleanup_free char *data = NULL;
@@ -60,17 +53,23 @@ static int begin_work(struct work *work, const char *name, const struct backend 
 	return 0;
 }
 
-/* Writes the record, and moves the volume to its place. */
-static int publish(struct work *work, struct volume *volume, struct stor_err *err)
+static int save_record(const struct volume_work *work, struct volume *volume, struct stor_err *err)
 {
-	cleanup_free char *dir = xasprintf("volumes/%s", volume->name);
 	cleanup_free char *path = xasprintf("%s/record", work->dir);
 	struct record *record = &volume->record;
 
 	record_add(record, "backend", volume->backend->ops.name);
-	record_add_u64(record, "created", (uint64_t)time(NULL));
+	if (!record_get(record, "created"))
+		record_add_u64(record, "created", (uint64_t)time(NULL));
 	params_save(&volume->params, volume->backend, record);
-	if (record_save(record, work->store->fd, path, true, err) < 0)
+	return record_save(record, work->store->fd, path, true, err);
+}
+
+int volume_work_publish(struct volume_work *work, struct volume *volume, struct stor_err *err)
+{
+	cleanup_free char *dir = xasprintf("volumes/%s", volume->name);
+
+	if (save_record(work, volume, err) < 0)
 		return -1;
 	kill_point("volume-record");
 	if (store_publish(work->store, work->dir, dir, err) < 0)
@@ -78,6 +77,16 @@ static int publish(struct work *work, struct volume *volume, struct stor_err *er
 	free(steal_ptr(&work->dir));
 	kill_point("volume-published");
 	return 0;
+}
+
+int volume_work_exchange(struct volume_work *work, struct volume *volume, struct stor_err *err)
+{
+	cleanup_free char *dir = xasprintf("volumes/%s", volume->name);
+
+	if (save_record(work, volume, err) < 0)
+		return -1;
+	kill_point("convert-recorded");
+	return store_exchange(work->store, work->dir, dir, err);
 }
 
 static int fill(struct store *store, struct volume *volume, const struct volume_create_opts *opts,
@@ -110,20 +119,20 @@ static int fill(struct store *store, struct volume *volume, const struct volume_
 int volume_create(struct store *store, const char *name, const struct volume_create_opts *opts,
                   struct volume *volume, struct stor_err *err)
 {
-	__attribute__((cleanup(work_remove))) struct work work = { .store = store };
+	cleanup_volume_work struct volume_work work = { .store = store };
 	cleanup_volume struct volume made = VOLUME_INIT;
 	const struct backend *backend;
 
 	if (store_open(store, err) < 0 || check_new_name(store, name, err) < 0)
 		return -1;
 	backend = backend_load(root_backend_name(opts->backend), err);
-	if (!backend || begin_work(&work, name, backend, &made, err) < 0 ||
+	if (!backend || volume_work_begin(&work, name, backend, &made, err) < 0 ||
 	    volume_set_params(&made, opts->params, STOR_PARAM_CREATE | STOR_PARAM_CHANGE, err) <
 	            0 ||
 	    fill(store, &made, opts, err) < 0)
 		return err_context(err, "create volume %s", name);
 	kill_point("volume-created");
-	if (publish(&work, &made, err) < 0)
+	if (volume_work_publish(&work, &made, err) < 0)
 		return err_context(err, "create volume %s", name);
 	return volume ? volume_find(store, name, NULL, NULL, volume, err) : 0;
 }
@@ -149,12 +158,12 @@ static void copy_params(const struct record *from, struct record *to)
 static int clone_to(struct store *store, const struct volume *source, const char *name,
                     enum stor_clone_mode mode, struct stor_err *err)
 {
-	__attribute__((cleanup(work_remove))) struct work work = { .store = store };
+	cleanup_volume_work struct volume_work work = { .store = store };
 	struct stor_clone_req req = { .source = &source->ref, .mode = mode };
 	cleanup_record struct record params = RECORD_INIT;
 	cleanup_volume struct volume made = VOLUME_INIT;
 
-	if (begin_work(&work, name, source->backend, &made, err) < 0)
+	if (volume_work_begin(&work, name, source->backend, &made, err) < 0)
 		return -1;
 	copy_params(&source->record, &params);
 	if (params_parse(&made.params, made.backend, NULL, &params, STOR_PARAM_CREATE, err) < 0)
@@ -166,7 +175,7 @@ static int clone_to(struct store *store, const struct volume *source, const char
 	kill_point("clone-made");
 	record_add(&made.record, "clone-of", source->name);
 	copy_keys(&source->record, &made.record);
-	return publish(&work, &made, err);
+	return volume_work_publish(&work, &made, err);
 }
 
 int volume_clone(struct store *store, const struct volume *source, const char *name,
@@ -182,11 +191,9 @@ int volume_clone(struct store *store, const struct volume *source, const char *n
 	return 0;
 }
 
-/* Removes a volume that was moved to tmp/: first what its backend keeps, then the folder. */
-static int destroy_moved(struct store *store, const struct volume *volume, const char *temp,
-                         struct stor_err *err)
+int volume_work_destroy(struct volume_work *work, const struct volume *volume, struct stor_err *err)
 {
-	cleanup_free char *path = xasprintf("%s/%s/data", store->path, temp);
+	cleanup_free char *path = xasprintf("%s/%s/data", work->store->path, work->dir);
 	struct stor_volume ref = volume->ref;
 
 	ref.path = path;
@@ -195,7 +202,7 @@ static int destroy_moved(struct store *store, const struct volume *volume, const
 
 int volume_remove(struct store *store, const char *name, struct stor_err *err)
 {
-	__attribute__((cleanup(work_remove))) struct work work = { .store = store };
+	cleanup_volume_work struct volume_work work = { .store = store };
 	cleanup_volume struct volume volume = VOLUME_INIT;
 	cleanup_close int lock_fd = -1;
 
@@ -214,7 +221,7 @@ int volume_remove(struct store *store, const char *name, struct stor_err *err)
 		return err_fail(err, errno == ENOENT ? STOR_NOT_FOUND : STOR_FAILED, errno,
 		                "remove volume %s", name);
 	kill_point("volume-unnamed");
-	if (destroy_moved(store, &volume, work.dir, err) < 0) {
+	if (volume_work_destroy(&work, &volume, err) < 0) {
 		/* Still in use after all: it keeps its name. */
 		if (renameat2(store->fd, work.dir, store->fd, volume.dir, RENAME_NOREPLACE) == 0)
 			free(steal_ptr(&work.dir));

@@ -37,7 +37,7 @@ _stor_containers() {
 # Candidates for the value of an option; nothing known: file names.
 _stor_value() {
 	case $1 in
-	--backend) _stor_names "$stor" backend ls ;;
+	--backend | --to) _stor_names "$stor" backend ls ;;
 	--image) _stor_names "$stor" image ls ;;
 	--cgroups) printf '%s\n' enabled disabled ;;
 	--cgroup-ns) printf '%s\n' private host ;;

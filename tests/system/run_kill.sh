@@ -9,11 +9,12 @@ TIME_LIMIT=900
 # shellcheck source=tests/kill.sh
 . "$TOP/tests/kill.sh"
 
-# Points that are no step of a run; tests/system/races.sh, image_kill.sh, volume.sh and ploop_online.sh kill at
+# Points that are no step of a run; tests/system/races.sh, image_kill.sh, volume_convert.sh and ploop_online.sh kill at
 # most of them, and net_kill.sh at those of networks.
 NOT_OF_RUN='
 freeze-guard volume-frozen volume-changed clone-folder clone-made resize-device umount-done mount-attached mount-recorded mount-moved
-volume-unnamed monitor-begin adopt-marked container-named volume-destroyed root-destroyed golden-unnamed image-removing
+volume-unnamed convert-folder convert-attached convert-filled convert-recorded convert-exchanged monitor-begin adopt-marked
+container-named volume-destroyed root-destroyed golden-unnamed image-removing
 image-import-begin image-import-unpacked'
 
 points_of_source() {
