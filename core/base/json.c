@@ -3,31 +3,9 @@
 #include "core/base/json.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Length of the UTF-8 sequence at s, or 0 when it is none (RFC 3629: no overlong forms, no
- * surrogates, nothing above U+10FFFF). */
-static size_t utf8_length(const unsigned char *s)
-{
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		return (s[1] & 0xc0) == 0x80 ? 2 : 0;
-	if (s[0] >= 0xe0 && s[0] <= 0xef) {
-		if ((s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80 ||
-		    (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f))
-			return 0;
-		return 3;
-	}
-	if (s[0] >= 0xf0 && s[0] <= 0xf4) {
-		if ((s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80 || (s[3] & 0xc0) != 0x80 ||
-		    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-			return 0;
-		return 4;
-	}
-	return 0;
-}
 
 static void put_string(struct strbuf *out, const char *text)
 {
@@ -35,7 +13,7 @@ static void put_string(struct strbuf *out, const char *text)
 
 	strbuf_putc(out, '"');
 	while (*s) {
-		size_t length = utf8_length(s);
+		size_t length = str_utf8_length((const char *)s);
 
 		if (!length) {
 			strbuf_puts(out, "\xef\xbf\xbd");
@@ -132,6 +110,15 @@ void json_double(struct json *json, const char *key, double value)
 {
 	begin_value(json, key);
 	strbuf_printf(&json->out, "%.2f", value);
+}
+
+void json_number(struct json *json, const char *key, double value)
+{
+	begin_value(json, key);
+	if (isfinite(value))
+		strbuf_printf(&json->out, "%.17g", value);
+	else
+		strbuf_puts(&json->out, "null");
 }
 
 void json_bool(struct json *json, const char *key, bool value)

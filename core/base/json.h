@@ -30,6 +30,8 @@ void json_u64(struct json *json, const char *key, uint64_t value);
 void json_i64(struct json *json, const char *key, int64_t value);
 /* Two decimals. */
 void json_double(struct json *json, const char *key, double value);
+/* All digits that tell it from its neighbours; null where it is no finite number. */
+void json_number(struct json *json, const char *key, double value);
 void json_bool(struct json *json, const char *key, bool value);
 /* Print the text and a newline on standard output, and free it. Returns 0, or -1 with errno. */
 int json_print(struct json *json);

@@ -77,6 +77,10 @@ int str_to_bool(const char *s, bool *out);
 /* "1.5G": at most `size` bytes with the terminator; 16 are enough. Returns buf. */
 char *str_from_size(uint64_t bytes, char *buf, size_t size);
 
+/* Length of the UTF-8 character at s, or 0 when it is none (RFC 3629: no overlong forms, no
+ * surrogates, nothing above U+10FFFF). */
+size_t str_utf8_length(const char *s);
+
 /* A name for an image, volume or container: [A-Za-z0-9][A-Za-z0-9_.-]{0,127}. */
 bool str_is_name(const char *s);
 

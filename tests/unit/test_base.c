@@ -149,11 +149,13 @@ static void json_is_escaped(void **state)
 	json_bool(&json, NULL, false);
 	json_close_array(&json);
 	json_string(&json, "c", NULL);
+	json_number(&json, "d", 0.1);
+	json_number(&json, "e", 1.0 / 0.0);
 	json_close_object(&json);
 	assert_string_equal(json.out.text,
 	                    "{\n  \"a\": \"q\\\"\\\\\\n\\u0001\xef\xbf\xbd\xc3\xa4\xef\xbf\xbd"
 	                    "\xef\xbf\xbd\xef\xbf\xbd\",\n  \"b\": [\n    1,\n    false\n  ],\n"
-	                    "  \"c\": null\n}");
+	                    "  \"c\": null,\n  \"d\": 0.10000000000000001,\n  \"e\": null\n}");
 	strbuf_free(&json.out);
 }
 
