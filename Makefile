@@ -103,7 +103,7 @@ define-net = $(call define-module,net/$(1).so,$(2),base.a,$(3))
 include core/rules.mk backends/common/rules.mk
 include $(sort $(filter-out backends/common/rules.mk,$(wildcard backends/*/rules.mk)))
 include $(sort $(wildcard modules/*/rules.mk cgroup/rules.mk net/*/rules.mk))
-include plugins/rules.mk docs/rules.mk tests/rules.mk
+include bench/rules.mk plugins/rules.mk docs/rules.mk tests/rules.mk
 
 all: $(B)/stor $(PROGRAMS) $(MODULES)
 

@@ -12,6 +12,7 @@ unit-with-loop := $(loop-src)
 unit-with-seccomp := modules/seccomp/shrink.c
 unit-with-cgroup := $(cgroup-common) cgroup/v2/device_filter.c
 unit-with-bench_stats := bench/report/stats.c
+unit-with-bench_figure := bench/report/figure.c bench/report/escape.c
 
 # Asked for when a test is compiled, and once: a machine that only builds lacks these packages.
 test-cflags = $(eval test-cflags := $(call pkg-cflags,$(test-pkgs)))$(test-cflags)
@@ -23,7 +24,7 @@ $(B)/tests/test_%: $(B)/obj/tests/unit/test_%.o $$(call objects,$$(unit-with-$$*
 	$(B)/obj/unit.a $(B)/obj/core.a $(B)/obj/base.a $(B)/obj/common.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs))
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg-libs,$(test-pkgs)) -lm
 
 # Small programs that tests use.
 tool-bin := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(wildcard tests/tools/*.c))
@@ -121,7 +122,7 @@ lint: deps
 # clang-tidy, asked again about a file when that or one of its headers changed. Not about unit tests,
 # whose cmocka macros it takes for mistakes.
 ifneq ($(filter tidy %.tidy,$(MAKECMDGOALS)),)
-tidy-src := $(filter-out tests/unit/%,$(shell find core backends modules net cgroup plugins tests \
+tidy-src := $(filter-out tests/unit/%,$(shell find core backends bench modules net cgroup plugins tests \
 	-name '*.c' 2>/dev/null))
 -include $(shell find $(B)/tidy -name '*.d' 2>/dev/null)
 endif

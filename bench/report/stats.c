@@ -138,8 +138,7 @@ void stats_ratio(const struct stats_sample *samples, size_t count, const struct 
 			j++;
 		/* A base of 0 gives no finite number, which is left out. */
 		if (j < base_count && base[j].round == samples[i].round)
-			ratios[pairs++] =
-				base[j].value == 0 ? NAN : samples[i].value / base[j].value;
+			ratios[pairs++] = samples[i].value / base[j].value;
 	}
 	stats_summarise(ratios, pairs, confidence, ratio);
 }

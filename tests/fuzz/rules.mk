@@ -5,7 +5,8 @@ fuzz-src := $(wildcard tests/fuzz/*.c)
 fuzz-names := $(patsubst tests/fuzz/%.c,%,$(fuzz-src))
 fuzz-pkgs := libarchive json-c nettle zlib expat libseccomp
 fuzz-lib-src := $(base-src) core/params.c $(common-src) $(ploop-src) tests/ploop/memfs.c \
-	tests/ploop/testhost.c $(image-src) $(filter-out modules/seccomp/module.c,$(seccomp-src))
+	tests/ploop/testhost.c $(image-src) $(filter-out modules/seccomp/module.c,$(seccomp-src)) \
+	$(stor-bench-src)
 fuzz-corpus := $(CURDIR)/tests/fuzz/corpus
 FUZZ_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 CLANG ?= clang
@@ -41,11 +42,11 @@ $(B)/tests/fuzz_%: $(B)/fuzz/replay/tests/fuzz/%.o tests/fuzz/driver/replay.c \
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(FUZZ_FLAGS) -I. -DFUZZ_CORPUS='"$(fuzz-corpus)/$*"' \
-		-o $@ $^ $(call pkg-libs,$(fuzz-pkgs)) -lpthread
+		-o $@ $^ $(call pkg-libs,$(fuzz-pkgs)) -lpthread -lm
 $(B)/fuzzers/%: $(B)/fuzz/clang/tests/fuzz/%.o $(B)/fuzz/clang/fuzz.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) -fsanitize=fuzzer $(FUZZ_FLAGS) -o $@ $^ $(call pkg-libs,$(fuzz-pkgs)) -lpthread
+	$(Q)$(CLANG) -fsanitize=fuzzer $(FUZZ_FLAGS) -o $@ $^ $(call pkg-libs,$(fuzz-pkgs)) -lpthread -lm
 
 fuzz-bin := $(addprefix $(B)/tests/fuzz_,$(fuzz-names))
 fuzzers := $(addprefix $(B)/fuzzers/,$(fuzz-names))

@@ -12,7 +12,7 @@ sources() {
 	shift
 	(cd "$TOP" && find "$@" -name "*.$extension" -type f 2>/dev/null)
 }
-C_FOLDERS="core backends modules net cgroup plugins tests"
+C_FOLDERS="core backends bench modules net cgroup plugins tests"
 
 # Fails with the lines that a grep finds.
 none() {
@@ -64,6 +64,10 @@ test_core_services_know_no_commands_and_containers() {
 test_core_includes_no_backend_and_no_library() {
 	includes_matching '["<](backends|common)/' core | none "includes of backends"
 	includes_matching '<(archive|json-c|seccomp|blkid|ext2fs|et|netlink|nftables)' core | none "includes of libraries"
+}
+
+test_bench_sees_stor_from_outside() {
+	includes_matching '"' bench | grep -vE '"(core/base|bench)/' | none "includes of stor's inside"
 }
 
 test_core_compares_no_backend_names() {
