@@ -2,6 +2,7 @@
 /* What commands share: see cmd_options.h. */
 #include "core/cmd_options.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <stor/util.h>
@@ -32,8 +33,12 @@ int for_each_operand(struct store *store, int count, char **operands,
 
 		if (!handle(store, operands[i], &one))
 			continue;
-		if (!result)
-			*err = one;
+		if (result < 0) {
+			fflush(stdout);
+			err_print(err);
+			one.status = err->status;
+		}
+		*err = one;
 		result = -1;
 	}
 	return result;

@@ -13,8 +13,9 @@ int option_switch(bool *is_on, const char *option, const char *value, struct sto
 /* The value of --format: 0, or -1 with STOR_USAGE. */
 int option_format(bool *is_json, const char *value, struct stor_err *err);
 
-/* Calls `handle` for every operand, those after a failure too. 0, or -1 with the report of the
- * first failure. */
+/* Calls `handle` for every operand, those after a failure too. 0, or -1 with the report of the last
+ * failure and the status of the first. The failures before the last are printed here: there is one
+ * report to return. */
 int for_each_operand(struct store *store, int count, char **operands,
                      int (*handle)(struct store *store, const char *name, struct stor_err *err),
                      struct stor_err *err);

@@ -302,4 +302,19 @@ test_a_paused_one_is_stopped() {
 	nothing_left
 }
 
+# Of several operands each that fails is named, the others are handled, and the exit status is that
+# of the first failure.
+test_every_failing_operand_is_named() {
+	expect 0 run_stor run -d --name up sleep 1000
+	expect 0 run_stor create --name down true
+	expect 3 run_stor rm nobody up down nothing
+	same "$(grep '^stor: ' "$ERR")" "stor: no container nobody
+stor: container $(id_of up) is running (stor process $(monitor_of up))
+stor: no container nothing"
+	same "$(status_of down)" ""
+	expect 4 run_stor rm up nobody
+	expect 0 run_stor rm -f up
+	nothing_left
+}
+
 run_tests "$@"
