@@ -472,4 +472,32 @@ test_many_runs_leave_nothing() {
 	soon no_growth || fail "namespaces in the kernel: $(in_kernel), before $kernel_before"
 }
 
+# The monitor is killed: the network of its container, its address and its ports are the new one's.
+test_network_of_an_adopted_container() {
+	local a mark
+	stand_in
+	expect 0 run_stor run -d --name web --net bridge -p 8080:80 nc -ll -p 80 -e echo hello
+	a=$(address_of web)
+	wait_for says_hello
+	kill -9 "$(basename "$STOR_STATE"/live/* | cut -d. -f1)"
+	sleep 0.1
+	expect 0 run_stor ps
+	err_has 'a new one has taken over'
+	mark=$(basename "$STOR_STATE"/live/*)
+	same "$(ls "$STOR_STATE"/net/*/users)" "$mark"
+	same "$(readlink "$STOR_STATE"/net/*/leases/*@"$a")" "$mark"
+	# Nobody takes it for a dead one's.
+	expect 0 run_stor gc
+	same "$(cat "$OUT")" ""
+	says_hello || fail 'its port is not published any more'
+	expect 0 run_stor rm -f web
+	wait_for is_swept
+	! says_hello || fail 'published after its end'
+}
+says_hello() { [ "$(outside timeout 2 bash -c 'exec 3<>/dev/tcp/192.0.2.1/8080; cat <&3' 2>/dev/null)" = hello ]; }
+is_swept() {
+	run_stor gc
+	[ -z "$(ls "$STOR_STATE"/net/*/users "$STOR_STATE"/net/*/leases 2>/dev/null | grep -v ':$')" ]
+}
+
 run_tests "$@"

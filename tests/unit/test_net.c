@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "core/net/clean.h"
 #include "core/net/files.h"
 #include "core/net/lease.h"
+#include "core/net/take_over.h"
 #include "tests/unit/store_fixture.h"
 
 /* --- addresses ---------------------------------------------------------------------------- */
@@ -159,6 +161,40 @@ static void leases_are_unique_between_processes(void **state)
 }
 
 /* What a killed process had is taken back; what a living one has is not. */
+/* The text of a lease. */
+static void assert_holder(const struct net_state *net, const char *lease, const char *holder)
+{
+	char text[NET_USER_MAX] = "";
+
+	assert_true(readlinkat(net->fd, lease, text, sizeof(text) - 1) > 0);
+	assert_string_equal(text, holder);
+}
+
+/* A new monitor has what the dead one had, and nothing of one whose name begins alike. */
+static void users_are_taken_over(void **state)
+{
+	struct fixture *f = *state;
+	struct net_address first = address("10.9.0.2/24"), other = address("10.9.0.3/24");
+	struct net_state net;
+
+	open_net(f, &net);
+	assert_int_equal(mknodat(net.fd, "users/12.345.0123456789ab", S_IFREG | 0600, 0), 0);
+	assert_int_equal(mknodat(net.fd, "users/12.3456.ba9876543210", S_IFREG | 0600, 0), 0);
+	assert_int_equal(net_lease_take(&net, "br", &first, "12.345.0123456789ab", &f->err), 0);
+	assert_int_equal(net_lease_take(&net, "br", &other, "12.3456.ba9876543210", &f->err), 0);
+	net_user_take_over(&net, "12.345", "77.88");
+	assert_holder(&net, "leases/br@10.9.0.2", "77.88.0123456789ab");
+	assert_holder(&net, "leases/br@10.9.0.3", "12.3456.ba9876543210");
+	assert_int_equal(faccessat(net.fd, "users/77.88.0123456789ab", F_OK, 0), 0);
+	assert_int_equal(faccessat(net.fd, "users/12.3456.ba9876543210", F_OK, 0), 0);
+	assert_int_equal(entries(net.fd, "users"), 2);
+	assert_int_equal(entries(net.fd, "leases"), 2);
+	/* Once more, as after a kill in between, it is nothing. */
+	net_user_take_over(&net, "12.345", "77.88");
+	assert_int_equal(entries(net.fd, "users"), 2);
+	net_state_close(&net);
+}
+
 static void leases_of_the_dead_are_taken_back(void **state)
 {
 	static const struct sweep_opts thorough = { .is_thorough = true };
@@ -418,6 +454,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(leases_end_with_the_network, fixture_set_up,
 		                                fixture_tear_down),
 		cmocka_unit_test_setup_teardown(leases_are_unique_between_processes, fixture_set_up,
+		                                fixture_tear_down),
+		cmocka_unit_test_setup_teardown(users_are_taken_over, fixture_set_up,
 		                                fixture_tear_down),
 		cmocka_unit_test_setup_teardown(leases_of_the_dead_are_taken_back, fixture_set_up,
 		                                fixture_tear_down),
