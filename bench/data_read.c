@@ -246,7 +246,7 @@ static int read_failure(struct json_object *line, struct data *data, struct stor
 
 static int read_blank(struct json_object *line, struct data *data, struct stor_err *err)
 {
-	size_t of;
+	size_t of = 0;
 
 	if (read_case_number(line, data, &of, err) < 0)
 		return -1;

@@ -132,7 +132,8 @@ static void draw_legend(struct strbuf *out, const struct report *report,
 	for (size_t i = 0; i < curves->count; i++) {
 		size_t subject = curves->items[i].subject;
 		double x = PLOT_LEFT + width * (double)(i % columns);
-		double line = y + LEGEND_LINE * (double)(i / columns);
+		size_t number = i / columns;
+		double line = y + LEGEND_LINE * (double)number;
 		cleanup_free char *name =
 			escape_shorten(report->subjects[subject].name, columns == 1 ? 58 : 26);
 		char classes[32];
@@ -156,7 +157,8 @@ void plot_percentiles(struct strbuf *out, const struct report *report, const str
                       const struct report_curves *curves, const char *id)
 {
 	size_t columns = legend_columns(report, curves);
-	double legend = LEGEND_LINE * (double)((curves->count + columns - 1) / columns);
+	size_t lines = (curves->count + columns - 1) / columns;
+	double legend = LEGEND_LINE * (double)lines;
 	double bottom = CURVES_TOP + CURVES_HEIGHT, low, high, end;
 	struct svg_axis x_axis = { .from = CURVES_LEFT + 14, .to = PLOT_RIGHT - 8 };
 	struct svg_axis y_axis = { .from = bottom, .to = CURVES_TOP };

@@ -133,7 +133,7 @@ static void fill_points(struct report_cell *cell, size_t metric, const struct re
 static void fill_cell(const struct report *report, struct report_cell *cell, size_t metric,
                       const struct report_source *source)
 {
-	const struct data_sample **by_round = xcalloc(source->count + 1, sizeof(*by_round));
+	const struct data_sample **by_round = xcalloc(source->count + 1, sizeof(void *));
 	size_t count = 0;
 
 	for (size_t i = 0; i < source->count; i++) {
@@ -142,7 +142,7 @@ static void fill_cell(const struct report *report, struct report_cell *cell, siz
 		else
 			by_round[count++] = source->samples[i];
 	}
-	qsort(by_round, count, sizeof(*by_round), compare_rounds);
+	qsort(by_round, count, sizeof(void *), compare_rounds);
 	cell->figures = xcalloc(report->metric_count, sizeof(*cell->figures));
 	for (size_t i = 0; i < report->metric_count; i++)
 		fill_figure(report, &cell->figures[i], i, by_round, count);
@@ -156,7 +156,7 @@ static struct report_source *sort_samples(const struct data *data, const struct 
 	struct report_source *sources = xcalloc(data->case_count + 1, sizeof(*sources));
 	size_t used = 0;
 
-	*all = xcalloc(data->sample_count + 1, sizeof(**all));
+	*all = xcalloc(data->sample_count + 1, sizeof(void *));
 	for (size_t i = 0; i < data->sample_count; i++)
 		sources[data->samples[i].of].count++;
 	for (size_t i = 0; i < data->case_count; i++) {
@@ -260,7 +260,7 @@ int report_make(const struct data *data, const char *base, struct report *report
 		return -1;
 	report->no_figures = xcalloc(report->metric_count, sizeof(*report->no_figures));
 	report->rows = xcalloc(data->case_count, sizeof(*report->rows));
-	of_rows = xcalloc(data->case_count, sizeof(*of_rows));
+	of_rows = xcalloc(data->case_count, sizeof(void *));
 	sources = sort_samples(data, &all);
 	fill_rows(report, places, sources, of_rows);
 	for (size_t i = 0; i < report->row_count; i++) {

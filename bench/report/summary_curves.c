@@ -19,7 +19,7 @@ struct picked {
 
 static struct picked pick(const struct report_source *source, const char *name, bool is_series)
 {
-	struct picked picked = { xcalloc(source->count + 1, sizeof(*picked.items)), 0 };
+	struct picked picked = { xcalloc(source->count + 1, sizeof(void *)), 0 };
 
 	for (size_t i = 0; i < source->count; i++) {
 		const struct data_sample *sample = source->samples[i];

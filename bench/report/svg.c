@@ -139,9 +139,9 @@ static size_t log_ticks(const struct svg_axis *axis, size_t limit, double *ticks
 	size_t count = 0, each = decades * 3 <= (double)limit ? 3 : 1;
 	double stride = each == 3 ? 1 : ceil((decades + 1) / (double)limit);
 
-	for (double power = first; power <= log10(axis->high) + 1e-9; power += stride)
+	for (size_t n = 0; first + stride * (double)n <= log10(axis->high) + 1e-9; n++)
 		for (size_t i = 0; i < each && count < limit; i++) {
-			double value = leads[i] * pow(10, power);
+			double value = leads[i] * pow(10, first + stride * (double)n);
 
 			if (value >= axis->low * (1 - 1e-9) && value <= axis->high * (1 + 1e-9))
 				ticks[count++] = value;

@@ -7,7 +7,7 @@
 /* No byte of the input becomes an element: the page has only those that the tool writes. */
 static void check_html(const struct strbuf *html)
 {
-	static const char *const no_numbers[] = { "=\"nan", "=\"-nan", "=\"inf", "=\"-inf",
+	static const char *const no_numbers[] = { "=\"nan",   "=\"-nan",   "=\"inf",  "=\"-inf",
 		                                  "d=\"Mnan", "d=\"M-nan", "d=\"Minf" };
 
 	FUZZ_PROMISE(html->length && !strncmp(html->text, "<!DOCTYPE html>", 15));
