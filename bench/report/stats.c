@@ -123,6 +123,12 @@ double stats_relative_precision(const struct stats_summary *summary)
 	return summary->median == 0 ? INFINITY : half / fabs(summary->median);
 }
 
+/* NAN, which is left out: values of both signs have no ratio that says anything. */
+static double ratio_of(double value, double base)
+{
+	return base > 0 && value >= 0 ? value / base : NAN;
+}
+
 void stats_ratio(const struct stats_sample *samples, size_t count, const struct stats_sample *base,
                  size_t base_count, double confidence, struct stats_summary *ratio)
 {
@@ -136,9 +142,8 @@ void stats_ratio(const struct stats_sample *samples, size_t count, const struct 
 		       (base[j].round < samples[i].round ||
 		        (j + 1 < base_count && base[j + 1].round == samples[i].round)))
 			j++;
-		/* A base of 0 gives no finite number, which is left out. */
 		if (j < base_count && base[j].round == samples[i].round)
-			ratios[pairs++] = samples[i].value / base[j].value;
+			ratios[pairs++] = ratio_of(samples[i].value, base[j].value);
 	}
 	stats_summarise(ratios, pairs, confidence, ratio);
 }

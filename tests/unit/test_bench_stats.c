@@ -192,6 +192,7 @@ static void ratios_pair_by_rounds(void **state)
 		                                       { 6, 5 },  { 6, 50 }, { 8, 6 } };
 	static const struct stats_sample base[] = { { 0, 1 },  { 1, 10 }, { 3, 20 },
 		                                    { 3, 40 }, { 5, 0 },  { 6, 10 } };
+	static const struct stats_sample negative[] = { { 1, -10 } };
 	struct stats_summary ratio;
 
 	(void)state;
@@ -200,6 +201,11 @@ static void ratios_pair_by_rounds(void **state)
 	assert_int_equal(ratio.count, 3);
 	assert_int_equal(ratio.left_out, 1);
 	assert_true(ratio.median == 2 && ratio.min == 2 && ratio.max == 5);
+	stats_ratio(base, COUNT(base), negative, COUNT(negative), 0.95, &ratio);
+	assert_int_equal(ratio.count, 0);
+	assert_int_equal(ratio.left_out, 1);
+	stats_ratio(negative, COUNT(negative), base, COUNT(base), 0.95, &ratio);
+	assert_int_equal(ratio.left_out, 1);
 	stats_ratio(samples, COUNT(samples), base, 0, 0.95, &ratio);
 	assert_int_equal(ratio.count, 0);
 	stats_ratio(samples, 0, base, COUNT(base), 0.95, &ratio);
