@@ -98,8 +98,9 @@ test_hostile_texts_stay_text() {
 	python3 "$JUDGE" json hostile.jsonl x.json '<evil>"&'\''|`host'
 	expect 0 report hostile.jsonl
 	out_lacks '<evil|[^\\]`|[^\\]\|evil'
-	# Its columns are still those of the header.
-	same "$(sed 's/\\|//g' "$OUT" | grep '^|.*host' | tr -cd '|\n' | sort -u | wc -l)" 1
+	# Every row has the columns of the header.
+	sed -n '/^| Workload |/,/^$/p' "$OUT" | sed 's/\\|//g' | grep '^|' | tr -cd '|\n' | sort | uniq -c >columns
+	same "$(wc -l <columns) $(awk '{print $1}' columns)" '1 5'
 }
 
 test_a_cut_last_line_is_left_out() {
