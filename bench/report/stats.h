@@ -57,8 +57,8 @@ struct stats_sample {
 
 /*
  * The ratios value / base of the rounds that have both, summarised. Both lists are in ascending
- * order of rounds; of several values of one round the last counts. A base of 0, or what is negative,
- * makes no ratio: the round is counted in left_out.
+ * order of rounds; of several values of one round the last counts. A base of 0, or what is
+ * negative, makes no ratio: the round is counted in left_out.
  */
 void stats_ratio(const struct stats_sample *samples, size_t count, const struct stats_sample *base,
                  size_t base_count, double confidence, struct stats_summary *ratio);

@@ -67,7 +67,7 @@ const char style_sheet[] =
 	".whisker{stroke:var(--ink);stroke-width:1.5}\n"
 	".s0{--c:var(--c0)}.s1{--c:var(--c1)}.s2{--c:var(--c2)}.s3{--c:var(--c3)}"
 	".s4{--c:var(--c4)}.s5{--c:var(--c5)}.host{--c:var(--host)}.floor{--c:var(--floor)}\n"
-	".bar{fill:var(--c);fill-opacity:.55}\n"
+	".bar{fill:var(--c);fill-opacity:.55;stroke:var(--c)}\n"
 	".band{fill:var(--c);fill-opacity:.22}\n"
 	".middle,.curve,.error,.outlier,.hollow,.dots{stroke:var(--c)}\n"
 	".middle,.curve{stroke-width:2;stroke-linejoin:round}\n"

@@ -80,7 +80,7 @@ test_an_output_that_is_no_file_stays_what_it_is() {
 	: >target.html
 	ln -s target.html link.html
 	expect 0 report -o link.html "$DATA"
-	[ -L link.html ] && [ -s target.html ] || fail "the link is gone"
+	if ! [ -L link.html ] || ! [ -s target.html ]; then fail "the link is gone"; fi
 	expect 1 report -o . "$DATA"
 	expect 1 report -o full "$DATA"
 	same "$(stat -c %F full)" 'character special file'
