@@ -93,10 +93,10 @@ static int check_one_owner(const char *file, const char *path, struct stor_err *
 	return 0;
 }
 
-/* Checks the file and every folder of its real path, outermost last. */
-static int check_owners(const char *file, const char *real, struct stor_err *err)
+/* Checks the file and every folder of its path, which is a real one, outermost last. */
+static int check_owners(const char *file, struct stor_err *err)
 {
-	cleanup_free char *path = xstrdup(real);
+	cleanup_free char *path = xstrdup(file);
 	char *slash;
 
 	if (check_one_owner(file, path, err) < 0)
@@ -128,26 +128,28 @@ static void report_dlopen(const char *file, const char *message, struct stor_err
 	err_fail(err, STOR_UNSUPPORTED, 0, "load %s: %s", file, message);
 }
 
+static void *fail_to_find(const char *file, struct stor_err *err)
+{
+	err_fail(err, errno == ENOENT ? STOR_NOT_FOUND : STOR_FAILED, errno, "load %s", file);
+	return NULL;
+}
+
 void *module_open(const char *file, struct stor_err *err)
 {
-	cleanup_free char *real = realpath(file, NULL);
 	struct stat st;
 	void *handle;
 
-	if (!real || stat(real, &st) < 0) {
-		err_fail(err, errno == ENOENT ? STOR_NOT_FOUND : STOR_FAILED, errno, "load %s",
-		         file);
-		return NULL;
-	}
+	if (lstat(file, &st) < 0)
+		return fail_to_find(file, err);
 	if (!S_ISREG(st.st_mode)) {
 		err_fail(err, STOR_UNSUPPORTED, 0, "load %s: not a regular file", file);
 		return NULL;
 	}
-	if (check_owners(file, real, err) < 0)
+	if (check_owners(file, err) < 0)
 		return NULL;
-	handle = dlopen(real, RTLD_NOW | RTLD_LOCAL);
+	handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
 	if (!handle)
-		report_dlopen(real, dlerror(), err);
+		report_dlopen(file, dlerror(), err);
 	return handle;
 }
 
@@ -155,11 +157,14 @@ const void *module_load(const char *kind, const char *name, struct stor_err *err
 {
 	const char *dir = module_dir(err);
 	cleanup_free char *file = dir ? xasprintf("%s/%s/%s.so", dir, kind, name) : NULL;
-	cleanup_free char *symbol = xasprintf("stor_%s_%s", kind, name);
+	cleanup_free char *symbol = xasprintf("stor_%s_%s", kind, name), *real = NULL;
 	const char *const *table;
 	void *handle;
 
-	handle = file ? module_open(file, err) : NULL;
+	if (!file)
+		return NULL;
+	real = realpath(file, NULL);
+	handle = real ? module_open(real, err) : fail_to_find(file, err);
 	if (!handle)
 		return NULL;
 	table = dlsym(handle, symbol);

@@ -17,7 +17,8 @@
 /* Absolute path of the MODULES folder; borrowed, valid for ever. NULL with err filled. */
 const char *module_dir(struct stor_err *err);
 
-/* dlopen() one file after the ownership checks. Returns the handle, or NULL with err filled. */
+/* dlopen() one file, named as realpath() does, after the ownership checks. Returns the handle, or
+ * NULL with err filled. */
 void *module_open(const char *file, struct stor_err *err);
 
 /*
