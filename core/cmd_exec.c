@@ -20,6 +20,7 @@
 #include "core/container_cgroup.h"
 #include "core/container_life.h"
 #include "core/container_store.h"
+#include "core/event.h"
 
 /* What the command line says beside the command itself, in a configuration that has nothing else.
  */
@@ -201,6 +202,7 @@ static int exec_in(struct store *store, const char *name, const struct container
 	}
 	if (open_cgroup(store, id, &config, &cgroup, err) < 0)
 		return -1;
+	event_container(store, "exec", id, &record, NULL);
 	return container_exec(&config, pidfd, &cgroup, err);
 }
 

@@ -5,6 +5,7 @@
 #include "core/cmd_options.h"
 #include "core/cmd_store.h"
 #include "core/container_cgroup.h"
+#include "core/event.h"
 
 static int set_frozen(struct store *store, const char *name, bool on, struct stor_err *err)
 {
@@ -19,6 +20,7 @@ static int set_frozen(struct store *store, const char *name, bool on, struct sto
 		                on ? "already " : "not ");
 	if (cgroup_freeze(&cgroup, on, err) < 0)
 		return err_context(err, "container %s", name);
+	event_container(store, on ? "pause" : "unpause", id, NULL, NULL);
 	return 0;
 }
 

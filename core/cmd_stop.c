@@ -10,6 +10,7 @@
 #include "core/cmd_start.h"
 #include "core/container_life.h"
 #include "core/container_store.h"
+#include "core/event.h"
 #include "core/signals.h"
 
 /* Of the command that runs: for_each_operand() hands nothing on. */
@@ -105,7 +106,14 @@ int cmd_stop(struct store *store, int argc, char **argv, struct stor_err *err)
 
 static int restart_one(struct store *store, const char *name, struct stor_err *err)
 {
-	return stop_one(store, name, err) < 0 ? -1 : start_container(store, name, err);
+	cleanup_free char *id = NULL;
+
+	if (stop_one(store, name, err) < 0 || start_container(store, name, err) < 0)
+		return -1;
+	if (container_find(store, name, &id, NULL, err) < 0)
+		return -1;
+	event_container(store, "restart", id, NULL, NULL);
+	return 0;
 }
 
 int cmd_restart(struct store *store, int argc, char **argv, struct stor_err *err)

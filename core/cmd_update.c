@@ -15,6 +15,7 @@
 #include "core/container_life.h"
 #include "core/container_store.h"
 #include "core/container_updates.h"
+#include "core/event.h"
 
 #define LOCK_WAIT_MS 10000
 #define SETTLE_MS 10000
@@ -154,6 +155,7 @@ static int update_one(struct store *store, const char *name, struct stor_err *er
 	lock_fd = store_lock(store, key, true, LOCK_WAIT_MS, err);
 	if (lock_fd < 0 || update(store, id, err) < 0)
 		return err_context(err, "update %s", name);
+	event_container(store, "update", id, NULL, NULL);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/cmd_listing.h"
 #include "core/cmd_volume.h"
+#include "core/event.h"
 
 /* A command of a volume and the ids of snapshots. */
 struct request {
@@ -72,6 +73,17 @@ static int work_on(struct store *store, struct request *request, const char *id,
 
 /* --- snapshots ---------------------------------------------------------------------------- */
 
+static int take_snapshot(struct store *store, const struct request *request, const char *id,
+                         struct stor_err *err)
+{
+	cleanup_free char *detail = xasprintf("snapshot=%s", id);
+
+	if (volume_snapshot(store, &request->volume, id, err) < 0)
+		return -1;
+	event_thing(store, EVENT_VOLUME, "snapshot", request->operands[0], detail);
+	return 0;
+}
+
 int cmd_volume_snapshot(struct store *store, int argc, char **argv, struct stor_err *err)
 {
 	static const struct opt options[] = { VOLUME_OPT_BACKEND, VOLUME_OPT_PARAM, { 0 } };
@@ -95,10 +107,10 @@ int cmd_volume_snapshot(struct store *store, int argc, char **argv, struct stor_
 	if (result)
 		return result < 0 ? -1 : 0;
 	if (request.count > 1)
-		return volume_snapshot(store, &request.volume, request.operands[1], err);
+		return take_snapshot(store, &request, request.operands[1], err);
 	if (!gmtime_r(&now, &tm) || !strftime(made_up, sizeof(made_up), "%Y%m%d-%H%M%S", &tm))
 		return err_fail(err, STOR_FAILED, 0, "volume snapshot: what time is it");
-	if (volume_snapshot(store, &request.volume, made_up, err) < 0)
+	if (take_snapshot(store, &request, made_up, err) < 0)
 		return -1;
 	puts(made_up);
 	return 0;

@@ -8,6 +8,7 @@
 #include "core/base/json.h"
 #include "core/cmd_options.h"
 #include "core/cmd_volume.h"
+#include "core/event.h"
 
 /* --- resize ------------------------------------------------------------------------------- */
 
@@ -39,7 +40,10 @@ int cmd_volume_resize(struct store *store, int argc, char **argv, struct stor_er
 		                       err);
 	if (volume_find(store, operands[0], opts.backend, NULL, &volume, err) < 0)
 		return -1;
-	return volume_resize(store, &volume, size_bytes, err);
+	if (volume_resize(store, &volume, size_bytes, err) < 0)
+		return -1;
+	event_thing(store, EVENT_VOLUME, "resize", operands[0], NULL);
+	return 0;
 }
 
 /* --- check -------------------------------------------------------------------------------- */
@@ -185,6 +189,8 @@ int cmd_volume_mount(struct store *store, int argc, char **argv, struct stor_err
 	    (volume_find(store, operands[0], opts.backend, &opts.params, &volume, err) < 0 ||
 	     volume_mount(store, &volume, operands[1], opts.snapshot, opts.read_only, err) < 0))
 		result = -1;
+	else if (!result)
+		event_thing(store, EVENT_VOLUME, "mount", operands[0], NULL);
 	strv_free(&opts.params);
 	return result < 0 ? -1 : 0;
 }
@@ -207,5 +213,8 @@ int cmd_volume_umount(struct store *store, int argc, char **argv, struct stor_er
 
 	if (result)
 		return result < 0 ? -1 : 0;
-	return volume_umount(store, operands[0], err);
+	if (volume_umount(store, operands[0], err) < 0)
+		return -1;
+	event_thing(store, EVENT_VOLUME, "unmount", operands[0], NULL);
+	return 0;
 }

@@ -19,6 +19,7 @@
 #include "core/base/sys.h"
 #include "core/cgroup/cgroup.h"
 #include "core/container_store.h"
+#include "core/event.h"
 #include "core/signals.h"
 
 #define LETTING_GO_MS 5
@@ -70,6 +71,7 @@ static void thaw(struct store *store, const char *id)
 int container_signal(struct store *store, const char *id, int number, struct stor_err *err)
 {
 	cleanup_close int pidfd = container_open_process(store, id, NULL, err);
+	char detail[24];
 
 	if (pidfd < 0)
 		return -1;
@@ -81,6 +83,8 @@ int container_signal(struct store *store, const char *id, int number, struct sto
 	}
 	if (number == SIGKILL)
 		thaw(store, id);
+	snprintf(detail, sizeof(detail), "signal=%d", number);
+	event_container(store, "kill", id, NULL, detail);
 	return 0;
 }
 
@@ -279,24 +283,19 @@ static int wait_stopped(struct store *store, const char *id, int64_t timeout_ms,
 	return result;
 }
 
-int container_stop(struct store *store, const char *id, int number, int64_t timeout_s,
-                   struct stor_err *err)
+/* Stops one that runs, or is about to. */
+static int stop_live(struct store *store, const char *id, const struct record *record, int number,
+                     int64_t timeout_s, struct stor_err *err)
 {
-	cleanup_record struct record record = RECORD_INIT;
 	struct stor_err gone = STOR_ERR_INIT;
 	int result;
 
-	if (container_load_current(store, id, &record, err) < 0)
-		return -1;
-	/* One that has ended may be about to be started again. */
-	if (!store_is_live(store, id, NULL))
-		return record_get(&record, "detached") ? note_stopped(store, id, err) : 0;
 	if (note_stopped(store, id, err) < 0)
 		return -1;
 	if (timeout_s == LIFE_OWN_TIMEOUT)
-		timeout_s = own_timeout(&record);
+		timeout_s = own_timeout(record);
 	/* One that is only just starting, or ending, has no process: then only waiting helps. */
-	if (container_signal(store, id, number ? number : own_signal(&record), &gone) == 0)
+	if (container_signal(store, id, number ? number : own_signal(record), &gone) == 0)
 		thaw(store, id);
 	result = wait_stopped(store, id, timeout_s < 0 ? LIFE_FOREVER : timeout_s * 1000, err);
 	if (result)
@@ -308,4 +307,20 @@ int container_stop(struct store *store, const char *id, int number, int64_t time
 		return result < 0 ? -1 : 0;
 	return err_fail(err, STOR_BUSY, 0, "container %s was killed and has not ended after %d s",
 	                id, KILL_WAIT_MS / 1000);
+}
+
+int container_stop(struct store *store, const char *id, int number, int64_t timeout_s,
+                   struct stor_err *err)
+{
+	cleanup_record struct record record = RECORD_INIT;
+
+	if (container_load_current(store, id, &record, err) < 0)
+		return -1;
+	/* One that has ended may be about to be started again. */
+	if (!store_is_live(store, id, NULL))
+		return record_get(&record, "detached") ? note_stopped(store, id, err) : 0;
+	if (stop_live(store, id, &record, number, timeout_s, err) < 0)
+		return -1;
+	event_container(store, "stop", id, &record, NULL);
+	return 0;
 }

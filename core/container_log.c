@@ -24,14 +24,24 @@ static void log_path(const char *id, unsigned part, char *path)
 		snprintf(path, LOG_PATH_MAX, "containers/%s/log", id);
 }
 
+/* Not by gmtime(), which first reads the time zone from files. */
 const char *container_log_time(const struct timespec *when, char *buf)
 {
-	char date[32];
-	struct tm tm;
+	/* Days since 1 March of the year 0, in eras of 400 years; years begin in March here, so
+	 * that a leap day is a year's last. */
+	int64_t days = when->tv_sec / 86400 + 719468, seconds = when->tv_sec % 86400;
+	unsigned day_of_era = (unsigned)(days % 146097);
+	unsigned year_of_era =
+		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	unsigned day_of_year =
+		day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	unsigned month = (5 * day_of_year + 2) / 153;
+	unsigned year = year_of_era + (unsigned)(days / 146097) * 400 + (month >= 10);
 
-	gmtime_r(&when->tv_sec, &tm);
-	strftime(date, sizeof(date), "%FT%T", &tm);
-	snprintf(buf, LOG_TIME_MAX, "%.19s.%09uZ", date, (unsigned)when->tv_nsec % 1000000000u);
+	snprintf(buf, LOG_TIME_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%09uZ", year % 10000,
+	         (month + 2) % 12 + 1, day_of_year - (153 * month + 2) / 5 + 1,
+	         (unsigned)seconds / 3600 % 24, (unsigned)seconds / 60 % 60, (unsigned)seconds % 60,
+	         (unsigned)when->tv_nsec % 1000000000u);
 	return buf;
 }
 

@@ -25,6 +25,7 @@
 #include "core/container_log.h"
 #include "core/container_spare.h"
 #include "core/container_updates.h"
+#include "core/event.h"
 #include "core/volume.h"
 
 #define CONTAINER_PATH_MAX 64
@@ -289,6 +290,22 @@ static void take_present(struct store *store, const char *id, struct record *rec
 			record_set(record, keys[i], record_get(&present, keys[i]));
 }
 
+/* Says that it has ended, and perhaps is gone. Of one whose start failed nobody has heard. */
+static void write_end(struct store *store, const char *id, const struct record *record,
+                      const char *exit_code, bool is_gone)
+{
+	cleanup_free char *code = xasprintf("exit_code=%s", exit_code);
+	struct events events = EVENTS_INIT;
+
+	if (!record_get(record, "started"))
+		return;
+
+	events_add_container(&events, "die", id, record, code);
+	if (is_gone)
+		events_add_container(&events, "destroy", id, record, NULL);
+	events_write(store, &events);
+}
+
 int container_end(struct store *store, const char *id, struct record *record, int exit_code,
                   bool remove, struct stor_err *err)
 {
@@ -318,6 +335,7 @@ int container_end(struct store *store, const char *id, struct record *record, in
 			return -1;
 	}
 	kill_point("container-ended");
+	write_end(store, id, record, code, remove);
 	store_unmark_live(store, id);
 	return 0;
 }
@@ -343,12 +361,18 @@ static int end_dead(struct store *store, const char *id, struct record *record,
 		if (record_get(record, "detached") &&
 		    note_ended(store, id, record, exit_code, &ignored) < 0)
 			log_debug("%s", ignored.text);
-		return destroy(store, id, record, false, err);
+		if (destroy(store, id, record, false, err) < 0)
+			return -1;
+		write_end(store, id, record, exit_code, true);
+		return 0;
 	}
 	if (!strcmp(record_get(record, "status"), "exited"))
 		return 0;
 	set_ended(record, exit_code);
-	return container_save(store, id, record, err);
+	if (container_save(store, id, record, err) < 0)
+		return -1;
+	write_end(store, id, record, exit_code, false);
+	return 0;
 }
 
 int container_reap(struct store *store, const char *id, struct stor_err *err)
@@ -478,13 +502,18 @@ int container_rename(struct store *store, const char *id, const char *name, stru
 {
 	cleanup_close int lock_fd = container_lock(store, id, err);
 	cleanup_record struct record record = RECORD_INIT;
+	cleanup_free char *detail = NULL;
 	const char *old;
 
 	if (lock_fd < 0 || check_name(store, name, err) < 0 ||
 	    container_load(store, id, &record, err) < 0 || rename_locked(store, id, name, err) < 0)
 		return -1;
 	old = linked_name(id, &record);
-	return old && strcmp(old, name) != 0 ? store_drop_name(store, old, id, false, err) : 0;
+	if (old && strcmp(old, name) != 0 && store_drop_name(store, old, id, false, err) < 0)
+		return -1;
+	detail = xasprintf("old_name=%s", record_get(&record, "name"));
+	event_container(store, "rename", id, NULL, detail);
+	return 0;
 }
 
 int container_remove(struct store *store, const char *id, struct stor_err *err)
@@ -495,5 +524,8 @@ int container_remove(struct store *store, const char *id, struct stor_err *err)
 	if (lock_fd < 0 || container_load(store, id, &record, err) < 0 ||
 	    cgroup_remove(store, id, err) < 0)
 		return -1;
-	return destroy(store, id, &record, false, err);
+	if (destroy(store, id, &record, false, err) < 0)
+		return -1;
+	event_container(store, "destroy", id, &record, NULL);
+	return 0;
 }

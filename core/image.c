@@ -18,6 +18,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/log.h"
+#include "core/event.h"
 #include "core/golden.h"
 
 /* How long to wait for somebody who removes or replaces the image at this moment, and for those who
@@ -271,6 +272,7 @@ int image_draft_finish(struct image_draft *draft, const char *name, bool replace
 		return err_fail(err, STOR_FAILED, errno, "image %s: write to disk", name);
 	if (is_replaced)
 		remove_old_goldens(draft->store, name);
+	event_thing(draft->store, EVENT_IMAGE, "import", name, NULL);
 	return 0;
 }
 
@@ -339,5 +341,6 @@ int image_remove(struct store *store, const char *name, struct stor_err *err)
 		return err_fail(err, STOR_FAILED, saved, "image %s: remove", name);
 	}
 	kill_point("image-removing");
+	event_thing(store, EVENT_IMAGE, "delete", name, NULL);
 	return fs_remove_tree(store->fd, temp, err);
 }

@@ -35,6 +35,7 @@ static const struct command commands[] = {
 	{ "diff", "Tell what a container has changed of its image", cmd_diff, 0 },
 	{ "doctor", "Tell what this machine supports, and what to do about the rest", cmd_doctor,
 	  0 },
+	{ "events", "Show what happened to containers, images and volumes", cmd_events, 0 },
 	{ "exec", "Run another command in a container", cmd_exec, 125 },
 	{ "export", "Write the files of a container as a tar archive", cmd_export, 0 },
 	{ "gc", "Remove what killed stor processes left behind", cmd_gc, 0 },

@@ -15,6 +15,7 @@
  *	  live/PID.START.ID  one empty file per stor process that runs container ID
  *	  users/PID.START.N.KEY  who has the volume KEY attached (core/volume_users.h)
  *	  cgroups/ID         the directories of a container's cgroup (core/cgroup/cgroup.h)
+ *	  events, events.1   what happened (core/event.h)
  *	  unfiltered         an empty file: it was said that containers have no device filter
  *	  locks              one file whose byte ranges are locked: store_lock()
  *	  lower, upper, root empty directories: mount points inside a container's own mount

@@ -13,6 +13,7 @@
 #include <stor/kill_point.h>
 #include <stor/util.h>
 
+#include "core/event.h"
 #include "core/image.h"
 #include "core/volume_work.h"
 
@@ -134,6 +135,7 @@ int volume_create(struct store *store, const char *name, const struct volume_cre
 	kill_point("volume-created");
 	if (volume_work_publish(&work, &made, err) < 0)
 		return err_context(err, "create volume %s", name);
+	event_thing(store, EVENT_VOLUME, "create", name, NULL);
 	return volume ? volume_find(store, name, NULL, NULL, volume, err) : 0;
 }
 
@@ -181,6 +183,7 @@ static int clone_to(struct store *store, const struct volume *source, const char
 int volume_clone(struct store *store, const struct volume *source, const char *name,
                  enum stor_clone_mode mode, struct stor_err *err)
 {
+	cleanup_free char *detail = NULL;
 	cleanup_close int lock_fd = -1;
 
 	if (check_new_name(store, name, err) < 0)
@@ -188,6 +191,8 @@ int volume_clone(struct store *store, const struct volume *source, const char *n
 	lock_fd = volume_lock(store, source, true, err);
 	if (lock_fd < 0 || clone_to(store, source, name, mode, err) < 0)
 		return err_context(err, "clone %s to %s", source->name, name);
+	detail = xasprintf("source=%s", source->name);
+	event_thing(store, EVENT_VOLUME, "create", name, detail);
 	return 0;
 }
 
@@ -228,6 +233,7 @@ int volume_remove(struct store *store, const char *name, struct stor_err *err)
 		return err_context(err, "remove volume %s", name);
 	}
 	kill_point("volume-destroyed");
+	event_thing(store, EVENT_VOLUME, "destroy", name, NULL);
 	return 0;
 }
 

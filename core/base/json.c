@@ -127,6 +127,25 @@ void json_bool(struct json *json, const char *key, bool value)
 	strbuf_puts(&json->out, value ? "true" : "false");
 }
 
+void json_flatten(struct json *json)
+{
+	struct strbuf *out = &json->out;
+	size_t kept = 0;
+
+	/* In strings they are escaped. */
+	for (size_t i = 0; i < out->length; i++) {
+		if (out->text[i] != '\n') {
+			out->text[kept++] = out->text[i];
+			continue;
+		}
+		while (i + 1 < out->length && out->text[i + 1] == ' ')
+			i++;
+	}
+	out->length = kept;
+	if (out->text)
+		out->text[kept] = '\0';
+}
+
 int json_print(struct json *json)
 {
 	int result;

@@ -33,6 +33,8 @@ void json_double(struct json *json, const char *key, double value);
 /* All digits that tell it from its neighbours; null where it is no finite number. */
 void json_number(struct json *json, const char *key, double value);
 void json_bool(struct json *json, const char *key, bool value);
+/* Take the line breaks and the indentation out of what is written so far: one value a line. */
+void json_flatten(struct json *json);
 /* Print the text and a newline on standard output, and free it. Returns 0, or -1 with errno. */
 int json_print(struct json *json);
 

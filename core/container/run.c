@@ -19,6 +19,7 @@
 #include "core/container/plan.h"
 #include "core/container/start.h"
 #include "core/container_store.h"
+#include "core/event.h"
 #include "core/image.h"
 #include "core/later.h"
 
@@ -217,6 +218,7 @@ static void note_running(struct run *run)
 {
 	const pid_t pid = run->process.pid;
 	const dev_t disk = container_root_disk(&run->root);
+	struct events events = EVENTS_INIT;
 	cleanup_record struct record changes = RECORD_INIT;
 	struct stor_err err = STOR_ERR_INIT;
 	char device[24];
@@ -234,10 +236,25 @@ static void note_running(struct run *run)
 	record_set(&changes, "status", "running");
 	if (container_note(run->store, run->id, &run->record, &changes, &err) < 0)
 		log_warn("%s", err.text);
+	if (!run->opts->id)
+		events_add_container(&events, "create", run->id, &run->record, NULL);
+	events_add_container(&events, "start", run->id, &run->record, NULL);
+	events_write(run->store, &events);
 	kill_point("running");
 	err_clear(&err);
 	if (store_sweep(run->store, &err) < 0)
 		log_warn("%s", err.text);
+}
+
+/* Its memory limit has killed processes. */
+static void note_oom(const struct run *run)
+{
+	struct cgroup_stats stats;
+
+	if (run->config->cgroup.limits.memory_bytes &&
+	    cgroup_read_stats(&run->cgroup, CGROUP_PAYLOAD, &stats) && stats.oom_kills &&
+	    stats.oom_kills != CGROUP_UNKNOWN)
+		event_container(run->store, "oom", run->id, &run->record, NULL);
 }
 
 /* Everything is released even when a step fails; the first failure is reported. Mounts that are
@@ -249,6 +266,7 @@ static int finish(struct run *run, int status, struct stor_err *err)
 
 	undo_commit(&run->undo);
 	kill_point("ended");
+	note_oom(run);
 	plan_release_volumes(&run->volumes, &errs[0]);
 	root_release(&run->root, remove, &errs[1]);
 	container_net_end(&run->net, &errs[3]);
@@ -384,6 +402,7 @@ int container_create(struct store *store, struct container_config *config, char 
 	if (result == 0) {
 		undo_commit(&run.undo);
 		result = root_release(&run.root, false, err);
+		event_container(store, "create", run.id, &run.record, NULL);
 		store_unmark_live(store, run.id);
 		*id = steal_ptr(&run.id);
 	}
