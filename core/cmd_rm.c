@@ -9,6 +9,8 @@
 #include "core/container_life.h"
 #include "core/container_store.h"
 
+#define FORCE_TRIES 5
+
 static int remove_one(struct store *store, const char *name, struct stor_err *err)
 {
 	cleanup_free char *id = NULL;
@@ -26,13 +28,17 @@ static int force_one(struct store *store, const char *name, struct stor_err *err
 
 	if (container_find(store, name, &id, NULL, &gone) < 0)
 		return gone.status == STOR_NOT_FOUND ? 0 : (*err = gone, -1);
-	if (container_stop(store, id, SIGKILL, 0, &gone) < 0)
-		return gone.status == STOR_NOT_FOUND ? 0 : (*err = gone, -1);
-	if (container_remove(store, id, &gone) < 0 && gone.status != STOR_NOT_FOUND) {
-		*err = gone;
-		return -1;
+	for (int i = 0; i < FORCE_TRIES; i++) {
+		err_clear(&gone);
+		if (container_stop(store, id, SIGKILL, 0, &gone) < 0)
+			break;
+		if (container_remove(store, id, &gone) == 0)
+			return 0;
+		/* Somebody may have started it in between. */
+		if (gone.status != STOR_BUSY)
+			break;
 	}
-	return 0;
+	return gone.status == STOR_NOT_FOUND ? 0 : (*err = gone, -1);
 }
 
 static int set_force(void *target, const char *value, struct stor_err *err)

@@ -10,8 +10,6 @@
 #include "core/base/proc.h"
 #include "core/container_store.h"
 
-#define LOCK_WAIT_MS 10000
-
 static const char *reason(void *ctx, uint32_t controller)
 {
 	(void)ctx;
@@ -26,15 +24,14 @@ static int fail_not_running(const char *id, struct stor_err *err)
 	return -1;
 }
 
-/* Makes a cgroup around a container that has none, or one without what is wished for. Its own end
- * removes it, unless it has ended meanwhile. */
+/* Makes a cgroup around a container that has none, or one without what is wished for. Its own end,
+ * which waits for the lock, removes it. */
 static int surround(struct store *store, const char *id, pid_t pid, const struct cgroup_wish *given,
                     struct cgroup *cgroup, struct stor_err *err)
 {
 	bool has_one = cgroup->count != 0;
 	static const struct cgroup_limits none = { .memory_bytes = 0 };
 	struct cgroup_wish wish = *given;
-	struct stor_err ignored = STOR_ERR_INIT;
 	int result;
 
 	wish.limits = &none;
@@ -46,12 +43,10 @@ static int surround(struct store *store, const char *id, pid_t pid, const struct
 	if (result == 0 && store_is_live(store, id, NULL))
 		return 0;
 	cgroup_close(cgroup);
-	if (!store_is_live(store, id, NULL)) {
-		cgroup_remove(store, id, &ignored);
-		err_clear(err);
-		return fail_not_running(id, err);
-	}
-	return -1;
+	if (store_is_live(store, id, NULL))
+		return -1;
+	err_clear(err);
+	return fail_not_running(id, err);
 }
 
 /* The container's first process, by its record. 0: it does not run. */
@@ -93,8 +88,7 @@ static int open_locked(struct store *store, const char *id, const struct cgroup_
 int container_open_cgroup_with(struct store *store, const char *id, const struct cgroup_wish *wish,
                                struct cgroup *cgroup, bool *is_new, struct stor_err *err)
 {
-	cleanup_free char *key = xasprintf("g-%s", id);
-	cleanup_close int lock_fd = store_lock(store, key, true, LOCK_WAIT_MS, err);
+	cleanup_close int lock_fd = cgroup_lock(store, id, err);
 
 	*is_new = false;
 	return lock_fd < 0 ? -1 : open_locked(store, id, wish, cgroup, is_new, err);

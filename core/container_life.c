@@ -132,7 +132,8 @@ int container_watch_look(struct container_watch *w, struct stor_err *err)
 		return -1;
 	status = record_get(&record, "status");
 	code = record_get(&record, "exit-code");
-	has_ended = status && !strcmp(status, "exited");
+	has_ended = status &&
+	            (!strcmp(status, "exited") || (w->or_never_ran && !strcmp(status, "created")));
 	if (has_ended && !store_is_live(w->store, w->id, NULL)) {
 		snprintf(w->code, sizeof(w->code), "%s", code ? code : "unknown");
 		return 1;
@@ -193,8 +194,9 @@ static int time_left(int64_t until_ms)
 	return left < 0 ? 0 : left > LOOK_AGAIN_MS ? LOOK_AGAIN_MS : (int)left;
 }
 
-int container_wait(struct store *store, const char *id, int64_t timeout_ms, char *code,
-                   struct stor_err *err)
+/* or_never_ran: as in the watch. */
+static int wait_end(struct store *store, const char *id, bool or_never_ran, int64_t timeout_ms,
+                    char *code, struct stor_err *err)
 {
 	int64_t until_ms = timeout_ms < 0 ? -1 : monotonic_ms() + timeout_ms;
 	cleanup_container_watch struct container_watch w = CONTAINER_WATCH_INIT;
@@ -203,6 +205,7 @@ int container_wait(struct store *store, const char *id, int64_t timeout_ms, char
 
 	if (container_watch_begin(&w, store, id, err) < 0)
 		return -1;
+	w.or_never_ran = or_never_ran;
 	while ((result = container_watch_look(&w, err)) == 0) {
 		cleanup_close int monitor_fd = container_watch_monitor(&w);
 		struct pollfd fds[2] = { { .fd = w.change_fd, .events = POLLIN },
@@ -218,6 +221,12 @@ int container_wait(struct store *store, const char *id, int64_t timeout_ms, char
 	if (result > 0)
 		memcpy(code, w.code, sizeof(w.code));
 	return result;
+}
+
+int container_wait(struct store *store, const char *id, int64_t timeout_ms, char *code,
+                   struct stor_err *err)
+{
+	return wait_end(store, id, false, timeout_ms, code, err);
 }
 
 /* --- stopping ----------------------------------------------------------------------------- */
@@ -272,7 +281,7 @@ static int wait_stopped(struct store *store, const char *id, int64_t timeout_ms,
 {
 	struct stor_err why = STOR_ERR_INIT;
 	char code[12];
-	int result = container_wait(store, id, timeout_ms, code, &why);
+	int result = wait_end(store, id, true, timeout_ms, code, &why);
 
 	if (result < 0 && why.status == STOR_NOT_FOUND) {
 		await_letting_go(store, id);
@@ -283,26 +292,47 @@ static int wait_stopped(struct store *store, const char *id, int64_t timeout_ms,
 	return result;
 }
 
+/* Sends the signal, as soon as there is a process, and waits for the end. As wait_stopped(). */
+static int signal_and_wait(struct store *store, const char *id, int number, int64_t timeout_ms,
+                           struct stor_err *err)
+{
+	int64_t until_ms = monotonic_ms() + timeout_ms;
+	bool is_told = false;
+
+	for (;;) {
+		struct stor_err gone = STOR_ERR_INIT;
+		int64_t left_ms = timeout_ms < 0 ? LIFE_FOREVER : until_ms - monotonic_ms();
+		int result;
+
+		if (left_ms < 0 && timeout_ms >= 0)
+			left_ms = 0;
+		/* One that is only just starting, or ending, has none. */
+		if (!is_told && container_signal(store, id, number, &gone) == 0) {
+			is_told = true;
+			thaw(store, id);
+		}
+		result = wait_stopped(store, id,
+		                      is_told || (left_ms >= 0 && left_ms < LETTING_GO_MS)
+		                              ? left_ms
+		                              : LETTING_GO_MS,
+		                      err);
+		if (result || is_told || (timeout_ms >= 0 && monotonic_ms() >= until_ms))
+			return result;
+	}
+}
+
 /* Stops one that runs, or is about to. */
 static int stop_live(struct store *store, const char *id, const struct record *record, int number,
                      int64_t timeout_s, struct stor_err *err)
 {
-	struct stor_err gone = STOR_ERR_INIT;
 	int result;
 
-	if (note_stopped(store, id, err) < 0)
-		return -1;
 	if (timeout_s == LIFE_OWN_TIMEOUT)
 		timeout_s = own_timeout(record);
-	/* One that is only just starting, or ending, has no process: then only waiting helps. */
-	if (container_signal(store, id, number ? number : own_signal(record), &gone) == 0)
-		thaw(store, id);
-	result = wait_stopped(store, id, timeout_s < 0 ? LIFE_FOREVER : timeout_s * 1000, err);
-	if (result)
-		return result < 0 ? -1 : 0;
-	err_clear(&gone);
-	container_signal(store, id, SIGKILL, &gone);
-	result = wait_stopped(store, id, KILL_WAIT_MS, err);
+	result = signal_and_wait(store, id, number ? number : own_signal(record),
+	                         timeout_s < 0 ? LIFE_FOREVER : timeout_s * 1000, err);
+	if (!result)
+		result = signal_and_wait(store, id, SIGKILL, KILL_WAIT_MS, err);
 	if (result)
 		return result < 0 ? -1 : 0;
 	return err_fail(err, STOR_BUSY, 0, "container %s was killed and has not ended after %d s",
@@ -316,9 +346,12 @@ int container_stop(struct store *store, const char *id, int number, int64_t time
 
 	if (container_load_current(store, id, &record, err) < 0)
 		return -1;
-	/* One that has ended may be about to be started again. */
+	/* Noted before it is looked at: one that has ended may be about to be started again. */
+	if ((record_get(&record, "detached") || store_is_live(store, id, NULL)) &&
+	    note_stopped(store, id, err) < 0)
+		return -1;
 	if (!store_is_live(store, id, NULL))
-		return record_get(&record, "detached") ? note_stopped(store, id, err) : 0;
+		return 0;
 	if (stop_live(store, id, &record, number, timeout_s, err) < 0)
 		return -1;
 	event_container(store, "stop", id, &record, NULL);

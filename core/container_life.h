@@ -21,10 +21,11 @@ int container_signal(struct store *store, const char *id, int number, struct sto
 /* Looks at a container until it has ended. */
 struct container_watch {
 	struct store *store;
-	const char *id; /* borrowed */
-	int record_fd;  /* its record; it stays readable when it is removed */
-	int change_fd;  /* readable when something in the container's folder has changed */
-	char code[12];  /* once it has ended: its exit code, or "unknown" */
+	const char *id;    /* borrowed */
+	int record_fd;     /* its record; it stays readable when it is removed */
+	int change_fd;     /* readable when something in the container's folder has changed */
+	bool or_never_ran; /* one that is only made, and not starting, has ended */
+	char code[12];     /* once it has ended: its exit code, or "unknown" */
 };
 
 #define CONTAINER_WATCH_INIT                                                                       \

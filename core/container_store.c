@@ -47,6 +47,14 @@ int container_save(struct store *store, const char *id, const struct record *rec
 	return 0;
 }
 
+/* What could not be read or added to: it was removed, perhaps a moment ago. */
+static int fail_record(const char *id, struct stor_err *err)
+{
+	if (err->status == STOR_NOT_FOUND)
+		return err_fail(err, STOR_NOT_FOUND, 0, "no container %s", id);
+	return err_context(err, "container %s", id);
+}
+
 int container_note(struct store *store, const char *id, struct record *record,
                    const struct record *changes, struct stor_err *err)
 {
@@ -55,9 +63,7 @@ int container_note(struct store *store, const char *id, struct record *record,
 	for (size_t i = 0; i < changes->keys.count; i++)
 		record_set(record, changes->keys.items[i], changes->values.items[i]);
 	container_path(id, "/record", path);
-	if (record_append(changes, store->fd, path, err) < 0)
-		return err_context(err, "container %s", id);
-	return 0;
+	return record_append(changes, store->fd, path, err) < 0 ? fail_record(id, err) : 0;
 }
 
 int container_open_record(struct store *store, const char *id, struct stor_err *err)
@@ -76,7 +82,7 @@ int container_load(struct store *store, const char *id, struct record *record, s
 
 	container_path(id, "/record", path);
 	if (record_load(record, store->fd, path, err) < 0)
-		return err_context(err, "container %s", id);
+		return fail_record(id, err);
 	if (!record_get(record, "status"))
 		return err_fail(err, STOR_FAILED, 0, "container %s: damaged record", id);
 	if (container_fold_updates(store, id, record, err) < 0)
@@ -398,6 +404,21 @@ int container_reap(struct store *store, const char *id, struct stor_err *err)
 	return end_dead(store, id, &record, "unknown", err);
 }
 
+int container_reap_cgroup(struct store *store, const char *id, struct stor_err *err)
+{
+	cleanup_close int lock_fd = container_lock(store, id, err);
+	cleanup_record struct record record = RECORD_INIT;
+	struct stor_err unread = STOR_ERR_INIT;
+
+	if (lock_fd < 0)
+		return -1;
+	/* It may have been started since somebody saw that it does not run. */
+	if (store_is_live(store, id, NULL) ||
+	    (container_load(store, id, &record, &unread) == 0 && container_outlives(&record)))
+		return 0;
+	return cgroup_remove(store, id, err);
+}
+
 int container_end_adopted(struct store *store, const char *id, const char *exit_code,
                           struct stor_err *err)
 {
@@ -434,7 +455,7 @@ int container_change(struct store *store, const char *id, const struct record *c
 	return lock_fd < 0 ? -1 : container_note(store, id, &ignored, changes, err);
 }
 
-int container_claim(struct store *store, const char *id, struct record *record,
+int container_claim(struct store *store, const char *id, bool unless_stopped, struct record *record,
                     struct record *before, struct stor_err *err)
 {
 	cleanup_close int lock_fd = lock_ended(store, id, err);
@@ -443,6 +464,8 @@ int container_claim(struct store *store, const char *id, struct record *record,
 		return -1;
 	/* They are in their places now. */
 	record_remove(record, CONTAINER_KEY_UPDATED);
+	if (unless_stopped && record_get(record, "stopped"))
+		return err_fail(err, STOR_BUSY, 0, "container %s was stopped", id);
 	*before = (struct record)RECORD_INIT;
 	record_copy(before, record); // NOLINT(readability-suspicious-call-argument)
 	record_set(record, "detached", "yes");

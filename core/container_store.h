@@ -29,8 +29,8 @@ int container_begin(struct store *store, const char *name, struct record *record
 
 /* Say that this process runs container `id`, which nobody runs, with a monitor; its record, which
  * says so and nothing of an end any more, goes to `record`, as it was to `before`. STOR_BUSY: it
- * runs. */
-int container_claim(struct store *store, const char *id, struct record *record,
+ * runs, or with unless_stopped, somebody has stopped it. */
+int container_claim(struct store *store, const char *id, bool unless_stopped, struct record *record,
                     struct record *before, struct stor_err *err);
 
 /* Open the record, to append to it. -1 with err filled. */
@@ -121,6 +121,9 @@ bool container_is_rm(const struct record *record);
  * or with --rm (or without a whole record) remove it. Others may do the same at the same time.
  * Nothing is done to one that outlives its monitor. */
 int container_reap(struct store *store, const char *id, struct stor_err *err);
+
+/* The container was seen not to run: remove its cgroup, unless it runs by now. */
+int container_reap_cgroup(struct store *store, const char *id, struct stor_err *err);
 
 /* The same for one that outlived its monitor, by the process that runs it now and has seen its end.
  * exit_code: NULL: unknown. */

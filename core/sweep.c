@@ -14,7 +14,6 @@
 
 #include "core/base/fs.h"
 #include "core/base/log.h"
-#include "core/cgroup/cgroup.h"
 #include "core/container_store.h"
 #include "core/golden.h"
 #include "core/net/clean.h"
@@ -175,7 +174,7 @@ static void sweep_cgroups(struct sweep *sweep)
 			continue;
 		report(sweep, "cgroup", ids.items[i], "nobody runs its container");
 		if (!sweep->opts->dry_run &&
-		    cgroup_remove(sweep->store, ids.items[i], &failure) < 0)
+		    container_reap_cgroup(sweep->store, ids.items[i], &failure) < 0)
 			keep_failure(sweep, &failure);
 	}
 }

@@ -111,7 +111,7 @@ check-long: deps
 	STOR_PLOOP_STATES=$${STOR_PLOOP_STATES:-100000} $(B)/tests/test_ploop_crash
 	@bash tests/fuzz/look 120
 	@STOR_LONG=yes tests/run tests/system/run_kill.sh tests/system/ploop_tools.sh \
-		tests/system/ploop_debian.sh tests/system/net.sh
+		tests/system/ploop_debian.sh tests/system/net.sh tests/system/life_races.sh
 
 # The rules of the house, which `make check` asks too, and other people's checkers.
 .PHONY: lint

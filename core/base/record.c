@@ -191,7 +191,8 @@ int record_append(const struct record *changes, int dir_fd, const char *path, st
 	ssize_t n;
 
 	if (fd < 0 || fstat(fd, &before) < 0)
-		return err_fail(err, STOR_FAILED, errno, "open %s", path);
+		return err_fail(err, errno == ENOENT ? STOR_NOT_FOUND : STOR_FAILED, errno,
+		                "open %s", path);
 	put_lines(&buf, changes, "!");
 	/* One call, for a reader to see all of it; so small a write is cut short by a full disk
 	 * alone. */

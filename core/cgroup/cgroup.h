@@ -66,7 +66,11 @@ int cgroup_extend(struct store *store, const char *id, const struct cgroup_wish 
 /* Open what cgroup_make() made. STOR_NOT_FOUND: the container has none. */
 int cgroup_open(struct store *store, const char *id, struct cgroup *cgroup, struct stor_err *err);
 
-/* Remove it, after killing what is still in it. None is success. */
+/* The lock under which a cgroup is removed. Who makes one around a process that may end meanwhile
+ * holds it from before looking whether the process lives. Returns a descriptor to close, or -1. */
+int cgroup_lock(struct store *store, const char *id, struct stor_err *err);
+
+/* Remove it, after killing what is still in it. None is success. Takes cgroup_lock(). */
 int cgroup_remove(struct store *store, const char *id, struct stor_err *err);
 
 /* Move a process, given by its pidfd, and its children into the leaf for servers, which is made

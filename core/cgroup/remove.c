@@ -15,6 +15,7 @@
 #include "core/cgroup/internal.h"
 
 #define REMOVE_TRIES 5000 /* of a millisecond */
+#define LOCK_WAIT_MS 10000
 
 char *cgroup_record_path(const char *id)
 {
@@ -80,12 +81,22 @@ static int remove_place(const struct record *record, const char *text, struct st
 	return path ? remove_dir(record, path, err) : 0;
 }
 
+int cgroup_lock(struct store *store, const char *id, struct stor_err *err)
+{
+	cleanup_free char *key = xasprintf("cgroup-%s", id);
+
+	return store_lock(store, key, true, LOCK_WAIT_MS, err);
+}
+
 int cgroup_remove(struct store *store, const char *id, struct stor_err *err)
 {
+	cleanup_close int lock_fd = cgroup_lock(store, id, err);
 	cleanup_record struct record record = RECORD_INIT;
 	cleanup_free char *path = cgroup_record_path(id);
 	const char *text;
 
+	if (lock_fd < 0)
+		return err_context(err, "cgroup of container %s", id);
 	if (faccessat(store->state_fd, path, F_OK, 0) < 0)
 		return 0;
 	if (record_load(&record, store->state_fd, path, err) < 0)

@@ -158,7 +158,8 @@ static int take_container(struct run *run, struct stor_err *err)
 		if (container_begin(run->store, run->config->name, &run->record, &run->id, err) < 0)
 			return -1;
 	} else {
-		if (container_claim(run->store, run->opts->id, &run->record, &run->before, err) < 0)
+		if (container_claim(run->store, run->opts->id, run->opts->is_again, &run->record,
+		                    &run->before, err) < 0)
 			return -1;
 		run->id = xstrdup(run->opts->id);
 	}

@@ -10,6 +10,7 @@ struct run_opts {
 	const char *id; /* a container that exists and does not run; NULL: a new one */
 	/* The container outlives this process, has pipes and a log (core/container/output.h). */
 	bool is_detached;
+	bool is_again; /* nobody asked for it: one that was stopped meanwhile stays so */
 	/* The command runs; may be NULL. master_fd: of its terminal, or -1. */
 	void (*started)(void *ctx, const char *id, int master_fd);
 	/* It has ended, and will be removed next; may be NULL. */

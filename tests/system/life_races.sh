@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Commands on one container that meet, and thousands of random ones by many processes: afterwards
+# what is recorded is true, and nothing is lost, left or stuck.
+# shellcheck source=tests/lib.sh
+TIME_LIMIT=1800
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/detached_lib.sh
+. "$TOP/tests/detached_lib.sh"
+# shellcheck source=tests/life_model.sh
+. "$TOP/tests/life_model.sh"
+
+test_random_operations() {
+	if [ -n "${STOR_LONG:-}" ]; then
+		random_life 6 20 50
+	else
+		random_life 4 3 25
+	fi
+}
+
+# both COMMAND AND COMMAND: at the same time; their statuses are in $ended, the smaller one first.
+both() {
+	local first=() pid one=0 two=0
+	while [ "$1" != AND ]; do first+=("$1") && shift; done
+	shift
+	run_stor "${first[@]}" >out1 2>err1 &
+	pid=$!
+	run_stor "$@" >out2 2>err2 || two=$?
+	wait $pid || one=$?
+	ended=$(printf '%s\n' $one $two | sort -n | paste -sd' ')
+}
+ROUNDS=${STOR_LONG:+100}
+ROUNDS=${ROUNDS:-8}
+
+test_two_starts() {
+	local i
+	expect 0 run_stor create --name web sleep 1000
+	for ((i = 0; i < ROUNDS; i++)); do
+		both start web AND start web
+		same "$ended" '0 4'
+		grep -hq 'is running\|another stor' err1 err2 || fail "$(cat err1 err2)"
+		has_status web running || fail "started, it does not run"
+		expect 0 run_stor stop -t 0 web
+	done
+	expect 0 run_stor rm web
+	nothing_left
+}
+
+# It is removed before it starts, or it runs and is not removed.
+test_rm_while_starting() {
+	local i
+	for ((i = 0; i < ROUNDS; i++)); do
+		expect 0 run_stor create --name web sleep 1000
+		both start web AND rm web
+		case $ended in
+		'0 4') has_status web running || fail "neither started nor removed" ;;
+		'0 3') same "$(status_of web)" "" ;;
+		*) fail "start and rm: $ended: $(cat err1 err2)" ;;
+		esac
+		# The start that wins is removed by force; so is one that is only just starting.
+		run_stor create --name other sleep 1000 >/dev/null
+		both start other AND rm -f other
+		[[ $ended =~ ^0\ [03]$ ]] || fail "start and rm -f: $ended: $(cat err1 err2)"
+		same "$(status_of other)" ""
+		expect 0 run_stor rm -f web other
+	done
+	nothing_left
+}
+
+test_exec_while_stopping() {
+	local i
+	expect 0 run_stor create --name web sleep 1000
+	for ((i = 0; i < ROUNDS; i++)); do
+		expect 0 run_stor start web
+		both stop -t 0 web AND exec web sleep 1000
+		[[ $ended =~ ^0\ (125|137)$ ]] || fail "stop and exec: $ended: $(cat err1 err2)"
+		has_status web exited || fail "stopped, it is $(status_of web)"
+		is_empty "$STOR_STATE/cgroups" || fail "a cgroup is left"
+	done
+	expect 0 run_stor rm web
+	nothing_left
+}
+
+# Under the old name or the new one, but listed once.
+test_ps_while_renaming() {
+	local i
+	expect 0 run_stor run -d --name one sleep 1000
+	for ((i = 0; i < ROUNDS; i++)); do
+		both rename one two AND ps --format '{{.name}}'
+		same "$ended" '0 0'
+		grep -qx 'one\|two' out2 || fail "listed: $(cat out2)"
+		same "$(wc -l <out2)" 1
+		both rename two one AND exec two true
+		[[ $ended =~ ^0\ (0|125)$ ]] || fail "rename and exec: $ended: $(cat err1 err2)"
+	done
+	expect 0 run_stor rm -f one
+	nothing_left
+}
+
+test_create_and_rm_of_one_name() {
+	local i
+	for ((i = 0; i < ROUNDS; i++)); do
+		both create --name web sleep 1000 AND rm -f web
+		[ "$ended" = '0 0' ] || fail "create and rm -f: $ended: $(cat err1 err2)"
+		expect 0 run_stor rm -f web
+		both run -d --rm --name web sleep 1000 AND rm -f web
+		[ "$ended" = '0 0' ] || fail "run --rm and rm -f: $ended: $(cat err1 err2)"
+		expect 0 run_stor rm -f web
+	done
+	nothing_left
+}
+
+# What a collector takes for dead may have been started since it looked.
+test_gc_while_starting() {
+	local i
+	expect 0 run_stor create --name web true
+	for ((i = 0; i < 5 * ROUNDS; i++)); do
+		both start web AND gc
+		same "$ended" '0 0'
+		same "$(cat out2 err2)" ""
+		expect 0 run_stor wait web
+	done
+	expect 0 run_stor rm web
+	nothing_left
+}
+
+run_tests "$@"
