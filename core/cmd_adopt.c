@@ -33,6 +33,8 @@
 struct adoption {
 	struct store *store;
 	const char *id;
+	char *kept; /* text of the mark of one that waited; NULL: it runs */
+	int exit_code;
 	char dead[48], own[48]; /* "PID.START" */
 	struct container_config config;
 	struct process process;
@@ -101,6 +103,7 @@ static void restore_config(struct adoption *a, const struct record *record)
 {
 	struct stor_err why = STOR_ERR_INIT;
 
+	config_free(&a->config);
 	config_init(&a->config);
 	if (run_restore_config(&a->config, record, &why) < 0)
 		log_debug("%s", why.text);
@@ -145,6 +148,12 @@ static void stay(struct adoption *a)
 		                  monotonic_ms() - from_ms);
 }
 
+/* The container had ended, and the dead one waited to start it again. */
+static void go_on(struct adoption *a)
+{
+	container_keep_up_again(a->store, &a->config, a->id, a->exit_code, a->kept);
+}
+
 /* The new monitor. Does not return. */
 static void monitor(struct adoption *a, int word_fd)
 {
@@ -159,12 +168,13 @@ static void monitor(struct adoption *a, int word_fd)
 	signal(SIGPIPE, SIG_IGN);
 	monitor_prepare(&old);
 	host_set_title(title);
-	if (take_over(a, &err) < 0)
+	if (!a->kept && take_over(a, &err) < 0)
 		_exit(1);
+	container_keep_mark(a->store, &a->config, a->id);
 	if (write(word_fd, "", 1) < 0)
 		log_debug("nobody waits: %m");
 	close(word_fd);
-	stay(a);
+	(a->kept ? go_on : stay)(a);
 	_exit(0);
 }
 
@@ -217,6 +227,68 @@ static void adopt_marked(struct store *store, const struct store_mark *mark)
 	log_warn("container %s: its monitor was killed; a new one has taken over", a.id);
 }
 
+/* An exit code of the record: -1 where it is not known. */
+static int recorded_code(const struct record *record)
+{
+	uint64_t code = record_get_u64(record, "exit-code", UINT64_MAX);
+
+	return code > 255 ? -1 : (int)code;
+}
+
+/* The container has ended, unseen or not: is it to be started again? */
+static bool is_owed(struct adoption *a)
+{
+	cleanup_record struct record record = RECORD_INIT;
+	struct stor_err ignored = STOR_ERR_INIT;
+
+	if (store_is_live(a->store, a->id, NULL) ||
+	    container_load_current(a->store, a->id, &record, &ignored) < 0)
+		return false;
+	restore_config(a, &record);
+	a->exit_code = recorded_code(&record);
+	return container_is_kept(&a->config, &record, a->exit_code);
+}
+
+/* The process of the mark, STATE/keep/NAME, is dead. One whose container runs is taken over by its
+ * live marker. */
+static void adopt_kept(struct store *store, const char *name, const char *id)
+{
+	struct adoption a = {
+		.store = store, .id = id, .process = PROCESS_INIT, .output = OUTPUT_INIT
+	};
+	cleanup_free char *key = xasprintf("m-%s", id), *path = xasprintf("keep/%s", name);
+	struct stor_err ignored = STOR_ERR_INIT;
+	cleanup_close int lock_fd = store_lock(store, key, true, LOCK_WAIT_MS, &ignored);
+	char text[48] = "";
+
+	/* Somebody else may have been quicker. */
+	if (lock_fd < 0 || readlinkat(store->state_fd, path, text, sizeof(text) - 1) < 0)
+		return;
+	a.kept = text;
+	config_init(&a.config);
+	if (is_owed(&a)) {
+		if (!start_monitor(&a))
+			return;
+		log_warn("container %s: its monitor was killed while it waited to start it again; "
+		         "a new one has taken over",
+		         id);
+	}
+	config_free(&a.config);
+	unlinkat(store->state_fd, path, 0);
+}
+
+static void adopt_all_kept(struct store *store)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+	struct stor_err ignored = STOR_ERR_INIT;
+	struct store_mark mark;
+
+	store_list_dead(store, store->state_fd, "keep", false, &names, &ignored);
+	for (size_t i = 0; i < names.count; i++)
+		if (store_mark_parse(names.items[i], &mark) && store_is_id(mark.rest))
+			adopt_kept(store, names.items[i], mark.rest);
+}
+
 void adopt_containers(struct store *store, const char *id)
 {
 	cleanup_strv struct strv names = STRV_INIT;
@@ -228,4 +300,6 @@ void adopt_containers(struct store *store, const char *id)
 		if (store_mark_parse(names.items[i], &mark) && store_is_id(mark.rest) &&
 		    (!id || !strcmp(id, mark.rest)))
 			adopt_marked(store, &mark);
+	if (!id)
+		adopt_all_kept(store);
 }

@@ -13,6 +13,7 @@
  *	  state              symbolic link to the STATE in use
  *	STATE (/run/stor, gone after a boot)
  *	  live/PID.START.ID  one empty file per stor process that runs container ID
+ *	  keep/PID.START.ID  of a monitor that starts container ID again (core/container/keep_up.h)
  *	  users/PID.START.N.KEY  who has the volume KEY attached (core/volume_users.h)
  *	  cgroups/ID         the directories of a container's cgroup (core/cgroup/cgroup.h)
  *	  events, events.1   what happened (core/event.h)

@@ -27,7 +27,7 @@ logged() { run_stor logs "$1" 2>&1 | grep -q -- "$2"; }
 # Nothing of a container is left: no folder, no process that stays, no pipe, no user of a volume.
 nothing_left() {
 	same "$(find "$STOR_STORE/containers" "$STOR_STORE/names" "$STOR_STORE/tmp" -mindepth 1 2>/dev/null)" ""
-	same "$(find "$STOR_STATE"/{live,users,cgroups,io} -mindepth 1 2>/dev/null)" ""
+	same "$(find "$STOR_STATE"/{live,keep,users,cgroups,io} -mindepth 1 2>/dev/null)" ""
 	expect 0 run_stor gc
 	out_is ""
 }

@@ -41,6 +41,8 @@ static void send_word(int word_fd, const struct word *word)
 
 /* What the monitor learns by the start. */
 struct starting {
+	struct store *store;
+	const struct container_config *config;
 	int word_fd;
 	bool has_started;
 	char id[16];
@@ -56,6 +58,7 @@ static void has_started(void *ctx, const char *id, int master_fd)
 	(void)master_fd;
 	snprintf(word.id, sizeof(word.id), "%s", id);
 	snprintf(title, sizeof(title), "stor-monitor %s", id);
+	container_keep_mark(starting->store, starting->config, id);
 	/* Warnings could be read so far; from now on nobody listens. */
 	if (proc_leave_terminal() < 0)
 		log_debug("leave the terminal: %m");
@@ -82,7 +85,7 @@ static void is_ending(void *ctx)
 static void monitor(struct store *store, struct container_config *config, const char *id,
                     int word_fd)
 {
-	struct starting starting = { .word_fd = word_fd };
+	struct starting starting = { .store = store, .config = config, .word_fd = word_fd };
 	const struct run_opts opts = { .id = id,
 		                       .is_detached = true,
 		                       .started = has_started,

@@ -3,6 +3,7 @@
 #include "core/container/keep_up.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -87,13 +88,47 @@ static bool wait_alone(struct store *store, const char *id, int64_t wait_ms)
 	return false;
 }
 
-void container_keep_up(struct store *store, struct container_config *config, const char *id,
-                       int exit_code, int64_t run_ms)
+/* STATE/keep/PID.START.ID of this process. */
+static char *mark_path(struct store *store, const char *id, const char *prefix)
 {
-	struct run_opts opts = { .id = id, .is_detached = true };
-	int64_t wait_ms = WAIT_MS;
+	char self[48];
 
-	for (unsigned count = 0;; count++) {
+	return xasprintf("keep/%s%s.%s", prefix, store_self(store, self, sizeof(self)), id);
+}
+
+/* The text of the link is what somebody else needs to go on. */
+static void mark(struct store *store, const char *id, unsigned count, int64_t wait_ms)
+{
+	cleanup_free char *path = mark_path(store, id, ""), *fresh = mark_path(store, id, ".");
+	struct stor_err err = STOR_ERR_INIT;
+	char text[48];
+
+	snprintf(text, sizeof(text), "%u %lld", count, (long long)wait_ms);
+	if (store_make_dir(store->state_fd, "keep", &err) < 0 ||
+	    symlinkat(text, store->state_fd, fresh) < 0 ||
+	    renameat(store->state_fd, fresh, store->state_fd, path) < 0)
+		log_debug("%s: %m", path);
+}
+
+static void unmark(struct store *store, const char *id)
+{
+	cleanup_free char *path = mark_path(store, id, "");
+
+	unlinkat(store->state_fd, path, 0);
+}
+
+void container_keep_mark(struct store *store, const struct container_config *config, const char *id)
+{
+	if (config->restart != CONFIG_RESTART_NO)
+		mark(store, id, 0, WAIT_MS);
+}
+
+static void keep_up(struct store *store, struct container_config *config, const char *id,
+                    int exit_code, int64_t run_ms, unsigned count, int64_t wait_ms)
+{
+	struct run_opts opts = { .id = id, .is_detached = true, .is_again = true };
+
+	for (;; count++) {
 		struct stor_err err = STOR_ERR_INIT;
 		int64_t from_ms;
 
@@ -103,10 +138,12 @@ void container_keep_up(struct store *store, struct container_config *config, con
 			wait_ms = WAIT_MS;
 			count = 0;
 		}
+		mark(store, id, count, wait_ms);
 		if (!wait_alone(store, id, wait_ms) || !read_again(store, config, id) ||
 		    !wants_again(config, exit_code, count))
 			return;
 		wait_ms = wait_ms * 2 > WAIT_MAX_MS ? WAIT_MAX_MS : wait_ms * 2;
+		mark(store, id, count + 1, wait_ms);
 		from_ms = monotonic_ms();
 		exit_code = container_run(store, config, &opts, &err);
 		run_ms = monotonic_ms() - from_ms;
@@ -116,4 +153,31 @@ void container_keep_up(struct store *store, struct container_config *config, con
 		if (err.status != STOR_OK)
 			log_debug("container %s: %s", id, err.text);
 	}
+}
+
+void container_keep_up(struct store *store, struct container_config *config, const char *id,
+                       int exit_code, int64_t run_ms)
+{
+	keep_up(store, config, id, exit_code, run_ms, 0, WAIT_MS);
+	unmark(store, id);
+}
+
+void container_keep_up_again(struct store *store, struct container_config *config, const char *id,
+                             int exit_code, const char *text)
+{
+	long long wait_ms = WAIT_MS;
+	unsigned count = 0;
+
+	if (sscanf(text, "%u %lld", &count, &wait_ms) != 2 || wait_ms < WAIT_MS ||
+	    wait_ms > WAIT_MAX_MS)
+		wait_ms = WAIT_MS;
+	keep_up(store, config, id, exit_code, 0, count, wait_ms);
+	unmark(store, id);
+}
+
+bool container_is_kept(const struct container_config *config, const struct record *record,
+                       int exit_code)
+{
+	return !strcmp(record_get(record, "status"), "exited") && !record_get(record, "stopped") &&
+	       wants_again(config, exit_code, 0);
 }

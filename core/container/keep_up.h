@@ -4,6 +4,7 @@
 #define CONTAINER_KEEP_UP_H
 
 #include "core/container/config.h"
+#include "core/base/record.h"
 #include "core/store.h"
 
 /*
@@ -13,5 +14,21 @@
  */
 void container_keep_up(struct store *store, struct container_config *config, const char *id,
                        int exit_code, int64_t run_ms);
+
+/*
+ * Say in STATE that this process keeps `id` up, where its policy asks for that: so that it is not
+ * forgotten when the process is killed while the container does not run. container_keep_up() takes
+ * the mark away.
+ */
+void container_keep_mark(struct store *store, const struct container_config *config,
+                         const char *id);
+
+/* Is it for a new monitor to start the container again, which has ended? */
+bool container_is_kept(const struct container_config *config, const struct record *record,
+                       int exit_code);
+
+/* As container_keep_up(), going on from where a killed monitor was: `text` of its mark. */
+void container_keep_up_again(struct store *store, struct container_config *config, const char *id,
+                             int exit_code, const char *text);
 
 #endif

@@ -81,6 +81,68 @@ test_after_the_monitor() {
 	nothing_left
 }
 
+# Killed while it waits to start its container again: the next command says so, once, and the
+# restarts go on from where they were.
+test_monitor_killed_while_it_waits() {
+	local n
+	expect 0 run_stor run -d --name web --restart always sh -c 'echo begun'
+	wait_for has_run web 5
+	wait_for waits_long web
+	n=$(runs web)
+	wait_for waits_long web
+	kill -9 "$(keeper_of web)"
+	sleep 0.1
+	expect 0 run_stor ps -a
+	err_has "container $(id_of web): its monitor was killed while it waited to start it again; a new one has taken over"
+	expect 0 run_stor ps -a
+	same "$(cat "$ERR")" ""
+	wait_for waits_long web
+	wait_for has_run web $((n + 1))
+	# One that was stopped is not started again.
+	wait_for waits_long web
+	kill -9 "$(keeper_of web)"
+	sleep 0.1
+	echo stopped=yes >>"$STOR_STORE/containers/$(id_of web)/record"
+	expect 0 run_stor ps -a
+	same "$(cat "$ERR")$(ls "$STOR_STATE/keep")" ""
+	expect 0 run_stor rm web
+	nothing_left
+	# How often it has failed is not forgotten.
+	expect 0 run_stor run -d --name bad --restart on-failure:5 sh -c 'echo begun; exit 1'
+	wait_for has_run bad 4
+	wait_for waits_long bad
+	kill -9 "$(keeper_of bad)"
+	sleep 0.1
+	expect 0 run_stor ps -a
+	wait_for has_run bad 6
+	wait_for is_empty "$STOR_STATE/keep"
+	same "$(runs bad)" 6
+	expect 0 run_stor rm bad
+	nothing_left
+}
+keeper_of() { basename "$STOR_STATE"/keep/*."$(id_of "$1")" | cut -d. -f1; }
+# Half a second at least.
+waits_long() {
+	[ "$(readlink "$STOR_STATE"/keep/*."$(id_of "$1")" | cut -d' ' -f2)" -ge 500 ] && has_status "$1" exited &&
+		is_empty "$STOR_STATE/live"
+}
+
+# Both died, the container first or at once: it is started again.
+test_monitor_killed_with_its_container() {
+	expect 0 run_stor run -d --name web --restart always sh -c 'echo begun; exec sleep 1000'
+	local pid
+	pid=$(pid_of web)
+	kill -9 "$(monitor_of web)" "$pid"
+	sleep 0.2
+	expect 0 run_stor ps -a
+	err_has 'while it waited to start it again'
+	wait_for has_run web 2
+	wait_for has_status web running
+	expect 0 run_stor rm -f web
+	sleep 0.3
+	nothing_left
+}
+
 test_wrong_policies() {
 	expect 125 run_stor run --restart sometimes true
 	err_has 'no, on-failure'
