@@ -10,6 +10,7 @@ int cmd_ps(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_rm(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_events(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_gc(struct store *store, int argc, char **argv, struct stor_err *err);
+int cmd_prune(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_pause(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_resume(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_stats(struct store *store, int argc, char **argv, struct stor_err *err);

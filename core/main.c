@@ -44,6 +44,7 @@ static const struct command commands[] = {
 	{ "kill", "Send a signal to containers", cmd_kill, 0 },
 	{ "logs", "Show what a container wrote", cmd_logs, 0 },
 	{ "pause", "Stop the processes of containers", cmd_pause, 0 },
+	{ "prune", "Remove containers and images that nobody uses", cmd_prune, 0 },
 	{ "ps", "List the containers", cmd_ps, 0 },
 	{ "rename", "Give a container another name", cmd_rename, 0 },
 	{ "restart", "Stop containers and start them again", cmd_restart, 0 },
