@@ -4,9 +4,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <stor/util.h>
 
+#include "core/base/log.h"
 #include "core/cmd_attach.h"
 #include "core/cmd_life.h"
 #include "core/cmd_options.h"
@@ -71,8 +73,50 @@ static int start_one(struct store *store, const char *name, struct stor_err *err
 	return 0;
 }
 
+/* --- at boot ------------------------------------------------------------------------------ */
+
+/* One that was only made, and never started, is not for a boot to start. */
+static bool is_due(struct store *store, const struct container_item *item)
+{
+	cleanup_config struct container_config config;
+	struct stor_err why = STOR_ERR_INIT;
+
+	config_init(&config);
+	if (item->is_damaged || strcmp(record_get(&item->record, "status"), "exited") != 0 ||
+	    store_is_live(store, item->id, NULL))
+		return false;
+	if (run_restore_config(&config, &item->record, &why) < 0) {
+		log_warn("container %s: %s", item->id, why.text);
+		return false;
+	}
+	return config.restart == CONFIG_RESTART_ALWAYS ||
+	       (config.restart == CONFIG_RESTART_UNLESS_STOPPED &&
+	        !record_get(&item->record, "stopped"));
+}
+
+/* What the machine's end left is put in order first: then the records say who ran. */
+static int start_at_boot(struct store *store, struct stor_err *err)
+{
+	static const struct sweep_opts thorough = { .is_thorough = true };
+	cleanup_container_set struct container_set set = CONTAINER_SET_INIT;
+	cleanup_strv struct strv ids = STRV_INIT;
+	struct stor_err why = STOR_ERR_INIT;
+
+	if (store_open(store, err) < 0)
+		return -1;
+	if (store_collect(store, &thorough, &why) < 0)
+		log_warn("%s", why.text);
+	if (container_load_all(store, &set, err) < 0)
+		return -1;
+	for (size_t i = 0; i < set.count; i++)
+		if (is_due(store, &set.items[i]))
+			strv_add(&ids, set.items[i].id);
+	return start_each_operand(store, (int)ids.count, ids.items, start_one, err);
+}
+
 /* Of the command that runs: for_each_operand() hands nothing on. */
 struct options {
+	bool is_boot;
 	bool is_attached, is_interactive;
 	struct attach attach;
 };
@@ -80,6 +124,11 @@ struct options {
 static int set_attach(void *target, const char *value, struct stor_err *err)
 {
 	return option_switch(&((struct options *)target)->is_attached, "--attach", value, err);
+}
+
+static int set_boot(void *target, const char *value, struct stor_err *err)
+{
+	return option_switch(&((struct options *)target)->is_boot, "--boot", value, err);
 }
 
 static int set_interactive(void *target, const char *value, struct stor_err *err)
@@ -120,6 +169,9 @@ int cmd_start(struct store *store, int argc, char **argv, struct stor_err *err)
 	static const struct opt options[] = {
 		{ 'a', "attach", NULL, "Follow its output until it ends, as stor attach",
 		  set_attach },
+		{ 0, "boot", NULL,
+		  "Start those that a restart policy keeps up, when the machine has started",
+		  set_boot },
 		{ 0, "detach-keys", "KEYS", "Typed, they leave the container; ctrl-p,ctrl-q",
 		  set_keys },
 		{ 'i', "interactive", NULL, "Give it standard input, too", set_interactive },
@@ -127,10 +179,9 @@ int cmd_start(struct store *store, int argc, char **argv, struct stor_err *err)
 	};
 	static const struct opt_command command = {
 		.name = "start",
-		.synopsis = "[OPTIONS] NAME|ID...",
+		.synopsis = "[OPTIONS] NAME|ID... | --boot",
 		.summary = "Start containers that do not run",
 		.options = options,
-		.min_operands = 1,
 		.max_operands = -1,
 	};
 	struct options opts = { .attach = ATTACH_INIT };
@@ -139,6 +190,12 @@ int cmd_start(struct store *store, int argc, char **argv, struct stor_err *err)
 
 	if (result)
 		return result < 0 ? -1 : 0;
+	if (opts.is_boot && (count || opts.is_attached || opts.is_interactive))
+		return err_fail(err, STOR_USAGE, 0, "start: --boot chooses the containers itself");
+	if (opts.is_boot)
+		return start_at_boot(store, err);
+	if (!count)
+		return err_fail(err, STOR_USAGE, 0, "start: no container given");
 	if (!opts.is_attached && !opts.is_interactive)
 		return start_each_operand(store, count, operands, start_one, err);
 	if (count > 1)

@@ -29,7 +29,8 @@ installed-page = $(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 to-install = $(MODULES) $(filter $(B)/modules/%,$(PROGRAMS))
 installed-files = $(BINDIR)/stor $(foreach m,$(to-install),$(call installed-module,$(m))) \
 	$(foreach p,$(pages),$(call installed-page,$(p))) \
-	$(COMPLETIONDIR)/stor $(UNITDIR)/stor.slice $(DOCDIR)/LICENSE $(DOCDIR)/architecture.md $(DOCDIR)/internals.md
+	$(COMPLETIONDIR)/stor $(UNITDIR)/stor.slice $(UNITDIR)/stor.service \
+	$(DOCDIR)/LICENSE $(DOCDIR)/architecture.md $(DOCDIR)/internals.md
 sdk-has = $(if $(shell grep -l '^$(1):' plugins/rules.mk),$(1))
 INSTALL ?= install
 
@@ -39,6 +40,7 @@ install: all $(call sdk-has,install-sdk)
 	$(foreach p,$(pages),$(INSTALL) -D -m 644 $(p) $(DESTDIR)$(call installed-page,$(p)) &&) true
 	$(INSTALL) -D -m 644 docs/completion.bash $(DESTDIR)$(COMPLETIONDIR)/stor
 	$(INSTALL) -D -m 644 docs/stor.slice $(DESTDIR)$(UNITDIR)/stor.slice
+	sed 's|@BINDIR@|$(BINDIR)|' docs/stor.service | $(INSTALL) -D -m 644 /dev/stdin $(DESTDIR)$(UNITDIR)/stor.service
 	$(INSTALL) -D -m 644 LICENSE $(DESTDIR)$(DOCDIR)/LICENSE
 	$(INSTALL) -D -m 644 docs/architecture.md $(DESTDIR)$(DOCDIR)/architecture.md
 	$(INSTALL) -D -m 644 docs/internals.md $(DESTDIR)$(DOCDIR)/internals.md

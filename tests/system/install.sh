@@ -21,6 +21,7 @@ test_installed_program_works() {
 	done
 	[ -s "$T/dest/usr/share/man/man1/stor.1" ] || fail "no manual page"
 	[ -s "$T/dest/usr/share/bash-completion/completions/stor" ] || fail "no completion"
+	grep -qx 'ExecStart=/usr/bin/stor start --boot' "$T"/dest/usr/lib/systemd/system/stor.service || fail "no unit"
 	[ -s "$T/dest/usr/share/doc/stor/LICENSE" ] || fail "no licence"
 	mv dest moved
 	expect 0 "$T/moved/usr/bin/stor" version
