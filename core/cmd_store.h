@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* stor doctor, ps, rm, gc, pause, resume and stats. */
+/* stor bench, doctor, ps, rm, gc, pause, resume and stats. */
 #ifndef CORE_CMD_STORE_H
 #define CORE_CMD_STORE_H
 
 #include "core/cmd.h"
 
+int cmd_bench(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_doctor(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_ps(struct store *store, int argc, char **argv, struct stor_err *err);
 int cmd_rm(struct store *store, int argc, char **argv, struct stor_err *err);

@@ -29,6 +29,7 @@ struct command {
 static const struct command commands[] = {
 	{ "attach", "Follow a detached container with input and output", cmd_attach, 125 },
 	{ "backend", "List, describe and check storage backends", cmd_backend, 0 },
+	{ "bench", "Measure workloads on backends and beside other runtimes", cmd_bench, 0 },
 	{ "commit", "Make an image of a container's files", cmd_commit, 0 },
 	{ "cp", "Copy files out of a container, or into one", cmd_cp, 0 },
 	{ "create", "Make a container that is started later", cmd_create, 125 },

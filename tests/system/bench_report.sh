@@ -6,7 +6,7 @@
 
 DATA=$TOP/tests/report/experiment.jsonl
 JUDGE=$TOP/tests/report/judge.py
-report() { "$B/stor-bench" report "$@"; }
+report() { "$B/modules/internal/stor-bench" report "$@"; }
 
 # changed EXPRESSION…: the data file with lines changed by sed, as changed.jsonl.
 changed() { sed "$@" "$DATA" >changed.jsonl; }
@@ -173,7 +173,7 @@ test_wrong_usage_is_refused() {
 	err_has 'no subject is named "docker"'
 	err_has 'hint: the subjects are: fork, host, dir, ploop:attach=engine, lxc'
 	expect 1 report -o nowhere/x.html "$DATA"
-	expect 1 sh -c '"$0" report "$1" >/dev/full' "$B/stor-bench" "$DATA"
+	expect 1 sh -c '"$0" report "$1" >/dev/full' "$B/modules/internal/stor-bench" "$DATA"
 }
 
 run_tests "$@"

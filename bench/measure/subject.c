@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which subjects an experiment has: see subject.h. */
+#include "bench/measure/subject.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <stor/util.h>
+
+static const struct subject_kind *const peers[] = { &subject_bwrap, &subject_crun, &subject_runc };
+#define PEER_COUNT (sizeof(peers) / sizeof(*peers))
+
+void subjects_free(struct subjects *subjects)
+{
+	for (size_t i = 0; i < subjects->count; i++) {
+		free(subjects->items[i].name);
+		free(subjects->items[i].backend);
+		strv_free(&subjects->items[i].params);
+	}
+	free(subjects->items);
+	*subjects = (struct subjects){ .count = 0 };
+}
+
+static struct subject *add(struct subjects *subjects, const char *name,
+                           const struct subject_kind *kind)
+{
+	struct subject *subject;
+
+	subjects->items =
+		xrealloc(subjects->items, (subjects->count + 1) * sizeof(*subjects->items));
+	subject = &subjects->items[subjects->count++];
+	*subject = (struct subject){ .name = xstrdup(name), .does = kind };
+	return subject;
+}
+
+static bool is_in_path(const char *program)
+{
+	const char *path = getenv("PATH");
+	cleanup_free char *rest = xstrdup(path ? path : "/usr/bin:/bin");
+	char *save = NULL;
+
+	for (char *dir = strtok_r(rest, ":", &save); dir; dir = strtok_r(NULL, ":", &save)) {
+		cleanup_free char *file = xasprintf("%s/%s", dir, program);
+
+		if (!access(file, X_OK))
+			return true;
+	}
+	return false;
+}
+
+/* "ploop:attach=engine:layout=preallocated". */
+static int add_backend(struct subjects *subjects, const char *text, struct stor_err *err)
+{
+	struct subject *subject;
+	cleanup_free char *words = xstrdup(text);
+	char *save = NULL, *word = strtok_r(words, ":", &save);
+
+	for (size_t i = 0; i < subjects->count; i++)
+		if (!strcmp(subjects->items[i].name, text))
+			return err_fail(err, STOR_USAGE, 0, "%s is named twice", text);
+	if (!word || !str_is_name(word))
+		return err_fail(err, STOR_USAGE, 0, "backends: \"%s\" names none", text);
+	subject = add(subjects, text, &subject_stor);
+	subject->backend = xstrdup(word);
+	while ((word = strtok_r(NULL, ":", &save))) {
+		if (!strchr(word, '='))
+			return err_fail(err, STOR_USAGE, 0,
+			                "backends: \"%s\": \"%s\" is no KEY=VALUE", text, word);
+		strv_add(&subject->params, word);
+	}
+	return 0;
+}
+
+static int add_peer(struct subjects *subjects, const char *name, struct stor_err *err)
+{
+	bool is_all = !strcmp(name, "all"), is_found = is_all;
+
+	for (size_t i = 0; i < PEER_COUNT; i++) {
+		if (!is_all && strcmp(name, peers[i]->name) != 0)
+			continue;
+		is_found = true;
+		if (is_in_path(peers[i]->program)) {
+			add(subjects, peers[i]->name, peers[i]);
+		} else if (!is_all) {
+			err_fail(err, STOR_UNSUPPORTED, 0, "peer %s: there is no %s in PATH", name,
+			         peers[i]->program);
+			err_hint(err,
+			         "install it, or leave it out; all takes those that are there");
+			return -1;
+		}
+	}
+	if (is_found)
+		return 0;
+	err_fail(err, STOR_USAGE, 0, "there is no peer \"%s\"", name);
+	err_hint(err, "bwrap, crun and runc are peers; all takes those that are there");
+	return -1;
+}
+
+int subjects_make(const struct plan *plan, struct subjects *subjects, struct stor_err *err)
+{
+	add(subjects, subject_floor.name, &subject_floor);
+	add(subjects, subject_host.name, &subject_host);
+	for (size_t i = 0; i < plan->backends.count; i++)
+		if (add_backend(subjects, plan->backends.items[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < plan->peers.count; i++)
+		if (add_peer(subjects, plan->peers.items[i], err) < 0)
+			return -1;
+	return 0;
+}

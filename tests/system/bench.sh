@@ -1,0 +1,165 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# stor bench: what it writes, of what it measured, and what it leaves.
+# shellcheck disable=SC2016 # scripts for the shell inside
+. "$(dirname "$0")/../lib.sh"
+
+# Its folders are below $T, where leftovers are found.
+bench() { TMPDIR=$T run_stor bench "$@"; }
+# lines TYPE [FILTER]: of the data file.
+lines() { jq -c "select(.type == \"$1\") | ${2:-.}" data.jsonl; }
+nothing_is_left() {
+	same "$(find "$T" -maxdepth 1 -name 'stor-bench-*')" ''
+	same "$(find /run -maxdepth 1 -name 'stor-bench-*' -newer "$T/began")" ''
+}
+
+test_a_short_bench() {
+	: >began
+	expect 0 bench --backends dir,loop:discard=on -w start -w 'echo ready; exit 0' -n 6 --seed 7 -o data.jsonl
+	same "$(cat "$OUT")" data.jsonl
+	nothing_is_left
+	same "$(lines experiment '.seed, .format, .command[-1]')" "$(printf '7\n1\n"data.jsonl"')"
+	same "$(lines experiment '.environment.kernel')" "\"$(uname -r)\""
+	same "$(lines case '[.case, .workload, .subject, .kind]')" \
+		'[0,"start","floor","floor"]
+[1,"start","host","host"]
+[2,"start","dir","stor"]
+[3,"start","loop:discard=on","stor"]
+[4,"echo ready; exit 0","floor","floor"]
+[5,"echo ready; exit 0","host","host"]
+[6,"echo ready; exit 0","dir","stor"]
+[7,"echo ready; exit 0","loop:discard=on","stor"]'
+	# Each round has each case once, and warm-ups beside them.
+	same "$(lines sample 'select(.warmup) | .case' | sort -n | tr '\n' ' ')" '0 1 2 3 4 5 6 7 '
+	for round in 1 2 3 4 5 6; do
+		same "$(lines sample "select(.round == $round and (.warmup | not)) | .case" | sort -n | tr '\n' ' ')" '0 1 2 3 4 5 6 7 '
+	done
+	# Each in an order of its own.
+	[ "$(lines sample .case | split_rounds | sort -u | wc -l)" -gt 3 ] || fail 'the order is always the same'
+	same "$(lines sample '.values.seconds > 0 and .values.cpu_seconds > 0' | sort -u)" true
+	same "$(lines end '[.interrupted, .reason]')" '[false,"repeats done"]'
+	# And the report tells what is in it.
+	expect 0 run_stor bench report --format json data.jsonl
+	same "$(jq '.rows | length' "$OUT")" 2
+	expect 0 run_stor bench report data.jsonl
+	out_has '\*\*start\*\*, busybox'
+}
+split_rounds() { paste -sd' ' | xargs -n 8; }
+
+test_the_seed_gives_the_order() {
+	: >began
+	expect 0 bench --backends dir -w start -n 3 --seed 11 -o data.jsonl
+	lines sample .case >first
+	rm data.jsonl
+	expect 0 bench --backends dir -w start -n 3 --seed 11 -o data.jsonl
+	same "$(lines sample .case)" "$(cat first)"
+}
+
+test_interrupted_and_resumed() {
+	: >began
+	TMPDIR=$T "$STOR" bench --backends dir -w 'sleep 0.1' -n 6 --seed 3 -o data.jsonl >log 2>&1 &
+	local bench=$!
+	has_samples() { [ "$(lines sample | wc -l)" -ge 7 ]; }
+	wait_for has_samples
+	kill -TERM $bench
+	local status=0
+	wait $bench || status=$?
+	same $status 143
+	nothing_is_left
+	same "$(lines end '[.interrupted, .reason]')" '[true,"interrupted"]'
+	[ "$(lines sample | wc -l)" -lt 21 ] || fail 'it was not interrupted'
+	# As after a crash: a line that is not whole.
+	printf '{"type":"sam' >>data.jsonl
+	expect 0 bench --resume data.jsonl
+	same "$(lines end .interrupted | paste -sd' ')" 'true false'
+	for round in 1 2 3 4 5 6; do
+		same "$(lines sample "select(.round == $round and (.warmup | not)) | .case" | sort -n | tr '\n' ' ')" '0 1 2 '
+	done
+	nothing_is_left
+	expect 0 run_stor bench report --format json data.jsonl
+}
+
+test_a_run_file_and_volumes() {
+	: >began
+	cat >run.json <<-'END'
+		{ "backends": ["dir", "loop"], "workloads": ["create", "snapshot"], "sizes": ["16M", "32M"],
+		  "repeat": 2, "warm-up": 0, "caches": "cold", "limits": ["none", "cpus=1,memory=64M"] }
+	END
+	expect 0 bench -o data.jsonl run.json
+	nothing_is_left
+	# 2 workloads, 2 sizes, 2 limits, 4 subjects.
+	same "$(lines case | wc -l)" 32
+	same "$(lines case '[.size_bytes, .cache]' | sort -u)" '[16777216,"cold"]
+[33554432,"cold"]'
+	same "$(lines case '.limits' | sort -u)" '{"cpus":"1","memory":"64M"}
+{}'
+	same "$(lines sample .case | wc -l)" 16
+	same "$(lines blank .reason | grep -c 'cannot take snapshots')" 8
+	same "$(lines blank .reason | grep -c 'is not measured')" 16
+}
+
+# Its output is fio's; what it prints stands in the data.
+test_fio_is_read() {
+	: >began
+	mkdir -p root/bin root/tmp
+	cp /bin/busybox root/bin/
+	for name in sh rm mkdir cat; do ln -s busybox root/bin/$name; done
+	printf '#!/bin/sh\ncat <<END\nfio: a note\n{"jobs": [{"read": {"iops": 100.5, "bw_bytes": 4096, "total_ios": 7, "clat_ns": {"percentile": {"50.000000": 1000, "99.900000": 5000000}}}, "write": {"iops": 20, "bw_bytes": 100}}, {"read": {"iops": 1}}]}\nEND\n' >root/bin/fio
+	chmod 755 root/bin/fio
+	expect 0 bench --backends dir --image "$T/root" -w fio-randread -n 1 --warm-up 0 -o data.jsonl
+	same "$(lines sample '[.values.iops, .values.bandwidth]' | sort -u)" '[121.5,4196]'
+	same "$(lines sample '.percentiles.latency | [.unit, (."50" * 1e9 | round), (."99.9" * 1e9 | round)]' | sort -u)" '["s",1000,5000000]'
+	nothing_is_left
+}
+
+test_failures_are_told() {
+	: >began
+	expect 0 bench --backends dir -w 'echo broken >&2; exit 3' -n 2 --warm-up 0 -o data.jsonl
+	same "$(lines failure '[.status, .text]' | sort | uniq -c | sed 's/^ *//')" '6 [3,"broken\n"]'
+	same "$(lines sample)" ''
+	nothing_is_left
+}
+
+test_until_intervals_are_narrow() {
+	: >began
+	expect 0 bench --backends dir -w start -n 6-40 --precision 99% -o data.jsonl
+	same "$(lines end .reason)" '"interval reached"'
+	[ "$(lines sample 'select(.warmup | not)' | wc -l)" -lt 60 ] || fail 'it did not stop'
+}
+
+test_wrong_wishes() {
+	: >began
+	expect 2 bench -o data.jsonl
+	err_has 'no workload given'
+	err_has 'list-workloads'
+	expect 2 bench -w nothing -o data.jsonl
+	err_has 'there is no workload "nothing"'
+	expect 2 bench -w start --backends loop,loop -o data.jsonl
+	err_has 'loop is named twice'
+	expect 2 bench -w start --peers nobody -o data.jsonl
+	err_has 'there is no peer "nobody"'
+	expect 2 bench -w start -n 5-2 -o data.jsonl
+	err_has 'repeat: "5-2"'
+	expect 2 bench -w start --cache hot
+	err_has 'neither warm nor cold'
+	expect 5 bench -w fio-read -o data.jsonl
+	err_has 'image busybox has no program fio'
+	echo '{"colour": 1}' >run.json
+	expect 2 bench run.json
+	err_has 'run.json: there is no setting "colour"'
+	echo '[' >run.json
+	expect 2 bench run.json
+	err_has 'run.json: no object of JSON'
+	[ ! -e data.jsonl ] || fail 'it left a file without anything in it'
+	: >there.jsonl
+	expect 4 bench -w start -o there.jsonl
+	err_has '--resume there.jsonl goes on'
+	expect 1 bench --resume there.jsonl
+	err_has 'does not begin with an experiment'
+	expect 3 bench --resume nowhere.jsonl
+	expect 0 bench --list-workloads
+	out_has '^start +from the start'
+	nothing_is_left
+}
+
+run_tests "$@"
