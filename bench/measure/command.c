@@ -24,8 +24,6 @@
 #define ERRORS_MAX 2000
 #define LEFT_WAIT_NS 10000000000ll
 
-extern char **environ;
-
 /* Daemons of peers. */
 static pid_t spared[8];
 
@@ -196,6 +194,8 @@ int command_run(const struct command *command, struct outcome *outcome, struct s
 	int r;
 
 	*outcome = (struct outcome){ .output = NULL };
+	if (!command->argv.items)
+		return err_fail(err, STOR_USAGE, 0, "there is no command");
 	if (input_fd < 0)
 		return err_fail(err, STOR_FAILED, errno, "open %s", input);
 	output_fd = memory_file("output", err);

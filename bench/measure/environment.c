@@ -28,13 +28,13 @@ static char *read_text(const char *path)
 	return fs_read_file(AT_FDCWD, path, FILE_MAX, NULL, &ignored);
 }
 
-static void add_text(struct json_object *all, const char *key, const char *text)
+static void add_text(struct json_object *facts, const char *key, const char *text)
 {
 	if (text && *text)
-		json_object_object_add(all, key, json_object_new_string(text));
+		json_object_object_add(facts, key, json_object_new_string(text));
 }
 
-static void add_processor(struct json_object *all)
+static void add_processor(struct json_object *facts)
 {
 	cleanup_free char *info = read_text("/proc/cpuinfo");
 	cleanup_free char *governor =
@@ -44,20 +44,21 @@ static void add_processor(struct json_object *all)
 	if (model) {
 		model += strlen("model name\t: ");
 		model[strcspn(model, "\n")] = '\0';
-		add_text(all, "cpu", model);
+		add_text(facts, "cpu", model);
 	}
 	if (governor) {
 		governor[strcspn(governor, "\n")] = '\0';
-		add_text(all, "governor", governor);
+		add_text(facts, "governor", governor);
 	}
-	json_object_object_add(all, "cores", json_object_new_int64(sysconf(_SC_NPROCESSORS_ONLN)));
+	json_object_object_add(facts, "cores",
+	                       json_object_new_int64(sysconf(_SC_NPROCESSORS_ONLN)));
 	json_object_object_add(
-		all, "memory_bytes",
+		facts, "memory_bytes",
 		json_object_new_int64(sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE)));
 }
 
 /* The filesystem's type and device: the line of the mount that lies nearest above the folder. */
-static void add_filesystem(struct json_object *all, const char *folder)
+static void add_filesystem(struct json_object *facts, const char *folder)
 {
 	cleanup_free char *mounts = read_text("/proc/self/mountinfo");
 	struct stat st;
@@ -73,13 +74,13 @@ static void add_filesystem(struct json_object *all, const char *folder)
 		if (!strstr(line, wanted) || !rest ||
 		    sscanf(rest, " - %63s %127s", type, device) != 2)
 			continue;
-		add_text(all, "filesystem", type);
-		add_text(all, "disk", device);
+		add_text(facts, "filesystem", type);
+		add_text(facts, "disk", device);
 		return;
 	}
 }
 
-static void add_load(struct json_object *all)
+static void add_load(struct json_object *facts)
 {
 	struct json_object *loads = json_object_new_array();
 	double load[3];
@@ -87,7 +88,7 @@ static void add_load(struct json_object *all)
 	if (getloadavg(load, 3) == 3)
 		for (size_t i = 0; i < 3; i++)
 			json_object_array_add(loads, json_object_new_double(load[i]));
-	json_object_object_add(all, "load", loads);
+	json_object_object_add(facts, "load", loads);
 }
 
 /* The first line that a program says of its version. */
@@ -107,20 +108,20 @@ static void add_version(struct json_object *versions, const char *program)
 
 struct json_object *environment_describe(const struct bench *bench, const struct subjects *subjects)
 {
-	struct json_object *all = json_object_new_object(), *versions = json_object_new_object();
+	struct json_object *facts = json_object_new_object(), *versions = json_object_new_object();
 	struct utsname name;
 
 	if (!uname(&name)) {
-		add_text(all, "kernel", name.release);
-		add_text(all, "machine", name.machine);
+		add_text(facts, "kernel", name.release);
+		add_text(facts, "machine", name.machine);
 	}
-	add_processor(all);
-	add_filesystem(all, bench->folder);
-	add_load(all);
+	add_processor(facts);
+	add_filesystem(facts, bench->folder);
+	add_load(facts);
 	add_text(versions, "stor", STOR_VERSION);
 	for (size_t i = 0; i < subjects->count; i++)
 		if (subjects->items[i].does->program)
 			add_version(versions, subjects->items[i].does->program);
-	json_object_object_add(all, "versions", versions);
-	return all;
+	json_object_object_add(facts, "versions", versions);
+	return facts;
 }

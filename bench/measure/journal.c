@@ -178,7 +178,7 @@ int journal_sample(struct journal *journal, size_t id, uint64_t round, bool is_w
 		add_double(values, reading->values[i].metric->name, reading->values[i].value);
 	json_object_object_add(line, "values", values);
 	if (reading->latency_count) {
-		struct json_object *all = json_object_new_object(),
+		struct json_object *curves = json_object_new_object(),
 				   *latency = json_object_new_object();
 
 		add_text(latency, "unit", "s");
@@ -188,8 +188,8 @@ int journal_sample(struct journal *journal, size_t id, uint64_t round, bool is_w
 			snprintf(percent, sizeof(percent), "%g", reading->latency[i].percent);
 			add_double(latency, percent, reading->latency[i].value);
 		}
-		json_object_object_add(all, "latency", latency);
-		json_object_object_add(line, "percentiles", all);
+		json_object_object_add(curves, "latency", latency);
+		json_object_object_add(line, "percentiles", curves);
 	}
 	return put(journal, line, err);
 }

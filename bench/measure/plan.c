@@ -105,7 +105,8 @@ static int set_text(char **text, const char *value)
 	return 0;
 }
 
-static struct strv *list_of(struct plan *plan, const char *name)
+/* Is it the name of a list? Then its items are added. */
+static bool set_list(struct plan *plan, const char *name, const char *value)
 {
 	const struct {
 		const char *name;
@@ -116,20 +117,19 @@ static struct strv *list_of(struct plan *plan, const char *name)
 		{ "caches", &plan->caches },
 	};
 
-	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
-		if (!strcmp(lists[i].name, name))
-			return lists[i].list;
-	return NULL;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+		if (strcmp(lists[i].name, name) != 0)
+			continue;
+		plan_add(lists[i].list, value);
+		return true;
+	}
+	return false;
 }
 
 int plan_set(struct plan *plan, const char *name, const char *value, struct stor_err *err)
 {
-	struct strv *list = list_of(plan, name);
-
-	if (list) {
-		plan_add(list, value);
+	if (set_list(plan, name, value))
 		return 0;
-	}
 	/* A command may have commas, and so have limits. */
 	if (!strcmp(name, "workloads") && strchr(value, ' ')) {
 		strv_add(&plan->workloads, value);

@@ -9,8 +9,8 @@
 
 #include <stor/util.h>
 
-static const struct subject_kind *const peers[] = { &subject_bwrap, &subject_crun, &subject_runc };
-#define PEER_COUNT (sizeof(peers) / sizeof(*peers))
+static const struct subject_kind *const peers[] = { &subject_bwrap, &subject_crun, &subject_runc,
+	                                            NULL };
 
 void subjects_free(struct subjects *subjects)
 {
@@ -77,7 +77,7 @@ static int add_peer(struct subjects *subjects, const char *name, struct stor_err
 {
 	bool is_all = !strcmp(name, "all"), is_found = is_all;
 
-	for (size_t i = 0; i < PEER_COUNT; i++) {
+	for (size_t i = 0; peers[i]; i++) {
 		if (!is_all && strcmp(name, peers[i]->name) != 0)
 			continue;
 		is_found = true;

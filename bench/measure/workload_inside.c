@@ -109,19 +109,15 @@ static void put_header(struct strbuf *tar, const char *name, size_t size)
 	unsigned sum = 0;
 
 	snprintf(block, 100, "%s", name);
-	memcpy(block + 100,
-	       "0000644\0"
-	       "0000000\0"
-	       "0000000",
-	       24);
+	snprintf(block + 100, 8, "%07o", 0644u);
+	snprintf(block + 108, 8, "%07o", 0u);
+	snprintf(block + 116, 8, "%07o", 0u);
 	snprintf(block + 124, 12, "%011zo", size);
-	memcpy(block + 136, "00000000000", 12);
+	snprintf(block + 136, 12, "%011o", 0u);
 	memset(block + 148, ' ', 8);
 	block[156] = '0';
-	memcpy(block + 257,
-	       "ustar\0"
-	       "00",
-	       8);
+	snprintf(block + 257, 6, "ustar");
+	block[263] = block[264] = '0';
 	for (size_t i = 0; i < sizeof(block); i++)
 		sum += (unsigned char)block[i];
 	snprintf(block + 148, 8, "%06o", sum);
