@@ -87,7 +87,7 @@ static int find_workloads(struct cells *cells, const struct bench *bench, struct
 
 int cells_make(struct cells *cells, const struct bench *bench, struct stor_err *err)
 {
-	if (subjects_make(bench->plan, &cells->subjects, err) < 0 ||
+	if (subjects_make(bench, &cells->subjects, err) < 0 ||
 	    find_workloads(cells, bench, err) < 0)
 		return -1;
 	for (size_t i = 0; i < cells->workload_count; i++)

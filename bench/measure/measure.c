@@ -50,16 +50,21 @@ static int sample(struct experiment *e, struct cell *cell, uint64_t round, bool 
                   struct stor_err *err)
 {
 	cleanup_outcome struct outcome outcome = { .status = 0 };
-	struct reading reading;
+	struct stor_err failure = STOR_ERR_INIT;
+	struct reading reading = { .count = 0 };
 
 	if (e->past && past_has(e->past, cell->id, round, is_warmup))
 		return 0;
 	watch_show(&e->watch, cell, round, is_warmup);
 	if (!strcmp(cell->row.cache, "cold") && stage_cool(&e->bench, err) < 0)
 		return -1;
+	/* What it needs first may fail, too. */
 	if (workload_sample(&e->bench, cell->workload, cell->subject, &cell->row, &outcome,
-	                    &reading, err) < 0)
-		return err_context(err, "%s on %s", cell->workload->name, cell->subject->name);
+	                    &reading, &failure) < 0) {
+		outcome_free(&outcome);
+		outcome.status = (int)failure.status;
+		outcome.errors = xstrdup(failure.text);
+	}
 	/* The signal was the command's too. */
 	if (watch_signal())
 		return 0;

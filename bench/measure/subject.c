@@ -18,6 +18,7 @@ void subjects_free(struct subjects *subjects)
 		free(subjects->items[i].name);
 		free(subjects->items[i].backend);
 		strv_free(&subjects->items[i].params);
+		strv_free(&subjects->items[i].create_params);
 	}
 	free(subjects->items);
 	*subjects = (struct subjects){ .count = 0 };
@@ -50,8 +51,32 @@ static bool is_in_path(const char *program)
 	return false;
 }
 
+/* Which parameters a volume is made with: stor refuses the others there. */
+static int sort_params(const struct bench *bench, struct subject *subject, struct stor_err *err)
+{
+	cleanup_free char *info = NULL;
+
+	if (command_call(&info, err, bench->stor, "backend", "info", subject->backend, NULL) < 0)
+		return -1;
+	for (size_t i = 0; i < subject->params.count; i++) {
+		const char *param = subject->params.items[i];
+		cleanup_free char *key = xstrndup(param, strcspn(param, "="));
+		cleanup_free char *line = xasprintf("\nparam.%s.scope=", key);
+		const char *scope = strstr(info, line);
+
+		if (!scope)
+			return err_fail(err, STOR_USAGE, 0,
+			                "%s: backend %s has no parameter \"%s\"", subject->name,
+			                subject->backend, key);
+		if (!str_starts(scope + strlen(line), "attach"))
+			strv_add(&subject->create_params, param);
+	}
+	return 0;
+}
+
 /* "ploop:attach=engine:layout=preallocated". */
-static int add_backend(struct subjects *subjects, const char *text, struct stor_err *err)
+static int add_backend(const struct bench *bench, struct subjects *subjects, const char *text,
+                       struct stor_err *err)
 {
 	struct subject *subject;
 	cleanup_free char *words = xstrdup(text);
@@ -70,7 +95,7 @@ static int add_backend(struct subjects *subjects, const char *text, struct stor_
 			                "backends: \"%s\": \"%s\" is no KEY=VALUE", text, word);
 		strv_add(&subject->params, word);
 	}
-	return 0;
+	return sort_params(bench, subject, err);
 }
 
 static int add_peer(struct subjects *subjects, const char *name, struct stor_err *err)
@@ -98,12 +123,14 @@ static int add_peer(struct subjects *subjects, const char *name, struct stor_err
 	return -1;
 }
 
-int subjects_make(const struct plan *plan, struct subjects *subjects, struct stor_err *err)
+int subjects_make(const struct bench *bench, struct subjects *subjects, struct stor_err *err)
 {
+	const struct plan *plan = bench->plan;
+
 	add(subjects, subject_floor.name, &subject_floor);
 	add(subjects, subject_host.name, &subject_host);
 	for (size_t i = 0; i < plan->backends.count; i++)
-		if (add_backend(subjects, plan->backends.items[i], err) < 0)
+		if (add_backend(bench, subjects, plan->backends.items[i], err) < 0)
 			return -1;
 	for (size_t i = 0; i < plan->peers.count; i++)
 		if (add_peer(subjects, plan->peers.items[i], err) < 0)

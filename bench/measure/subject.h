@@ -27,8 +27,9 @@ struct subject_kind {
 struct subject {
 	char *name;
 	const struct subject_kind *does;
-	char *backend;      /* of stor */
-	struct strv params; /* KEY=VALUE */
+	char *backend;             /* of stor */
+	struct strv params;        /* KEY=VALUE */
+	struct strv create_params; /* those of them that mean something to a volume that is made */
 };
 
 struct subjects {
@@ -41,10 +42,12 @@ void subjects_free(struct subjects *subjects);
 
 /* Floor, host, the plan's backends, and its peers. A peer that was named and is not there is an
  * error; with "all" only those that are there are taken. */
-int subjects_make(const struct plan *plan, struct subjects *subjects, struct stor_err *err);
+int subjects_make(const struct bench *bench, struct subjects *subjects, struct stor_err *err);
 
-/* Options of stor for a backend's volumes: --backend, -o and --size. */
-void subject_add_storage(const struct subject *subject, const struct row *row, struct strv *argv);
+/* Options of stor for a backend's volumes: --backend, --size, and -o with each of these parameters.
+ */
+void subject_add_storage(const struct subject *subject, const struct row *row,
+                         const struct strv *params, struct strv *argv);
 
 extern const struct subject_kind subject_stor, subject_floor, subject_host, subject_bwrap,
 	subject_crun, subject_runc;

@@ -6,7 +6,8 @@
 
 #include "bench/measure/subject.h"
 
-void subject_add_storage(const struct subject *subject, const struct row *row, struct strv *argv)
+void subject_add_storage(const struct subject *subject, const struct row *row,
+                         const struct strv *params, struct strv *argv)
 {
 	strv_add(argv, "--backend");
 	strv_add(argv, subject->backend);
@@ -15,9 +16,9 @@ void subject_add_storage(const struct subject *subject, const struct row *row, s
 		strv_add(argv, "--size");
 		strv_add(argv, row->size);
 	}
-	for (size_t i = 0; i < subject->params.count; i++) {
+	for (size_t i = 0; i < params->count; i++) {
 		strv_add(argv, "-o");
-		strv_add(argv, subject->params.items[i]);
+		strv_add(argv, params->items[i]);
 	}
 }
 
@@ -44,7 +45,7 @@ static int wrap_stor(const struct bench *bench, const struct subject *subject,
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		strv_add(&command->argv, words[i]);
 	strv_add(&command->argv, image);
-	subject_add_storage(subject, row, &command->argv);
+	subject_add_storage(subject, row, &subject->params, &command->argv);
 	add_limit(row, "cpus", "--cpus", &command->argv);
 	add_limit(row, "memory", "--memory", &command->argv);
 	strv_add(&command->argv, "--");

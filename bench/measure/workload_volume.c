@@ -47,7 +47,7 @@ static void create_command(const struct bench *bench, const struct subject *subj
 
 	command_of(bench, command, words);
 	strv_take(&command->argv, bench_image_name(row->image));
-	subject_add_storage(subject, row, &command->argv);
+	subject_add_storage(subject, row, &subject->create_params, &command->argv);
 	strv_add(&command->argv, VOLUME);
 }
 

@@ -82,7 +82,7 @@ test_interrupted_and_resumed() {
 test_a_run_file_and_volumes() {
 	: >began
 	cat >run.json <<-'END'
-		{ "backends": ["dir", "loop"], "workloads": ["create", "snapshot"], "sizes": ["16M", "32M"],
+		{ "backends": ["dir", "loop:discard=on"], "workloads": ["create", "snapshot"], "sizes": ["16M", "32M"],
 		  "repeat": 2, "warm-up": 0, "caches": "cold", "limits": ["none", "cpus=1,memory=64M"] }
 	END
 	expect 0 bench -o data.jsonl run.json
@@ -136,6 +136,10 @@ test_wrong_wishes() {
 	err_has 'there is no workload "nothing"'
 	expect 2 bench -w start --backends loop,loop -o data.jsonl
 	err_has 'loop is named twice'
+	expect 2 bench -w start --backends loop:colour=red -o data.jsonl
+	err_has 'loop:colour=red: backend loop has no parameter "colour"'
+	expect 1 bench -w start --backends none -o data.jsonl
+	err_has 'no backend "none"'
 	expect 2 bench -w start --peers nobody -o data.jsonl
 	err_has 'there is no peer "nobody"'
 	expect 2 bench -w start -n 5-2 -o data.jsonl
