@@ -386,10 +386,12 @@ int container_reap(struct store *store, const char *id, struct stor_err *err)
 	cleanup_close int lock_fd = container_lock(store, id, err);
 	cleanup_record struct record record = RECORD_INIT;
 	struct stor_err unread = STOR_ERR_INIT;
+	enum store_life life;
 
 	if (lock_fd < 0)
 		return -1;
-	if (store_is_live(store, id, NULL))
+	life = store_life(store, id, NULL);
+	if (life == STORE_ALIVE)
 		return 0;
 	/* Read only now: the process may have ended in order since somebody saw it alive. */
 	if (container_load(store, id, &record, &unread) < 0) {
@@ -399,7 +401,7 @@ int container_reap(struct store *store, const char *id, struct stor_err *err)
 		}
 		return cgroup_remove(store, id, err) < 0 ? -1 : remove_folder(store, id, err);
 	}
-	if (container_outlives(&record))
+	if (container_outlives(&record) || !container_has_died(&record, life))
 		return 0;
 	return end_dead(store, id, &record, "unknown", err);
 }
