@@ -81,4 +81,18 @@ test_killed_while_it_takes_over() {
 	nothing_left
 }
 
+# Nobody is told of an update that is not recorded whole; and the next one is.
+test_update_killed_between_its_files() {
+	kill_build
+	STOR=$KILL/stor
+	expect 0 run_stor create --name one -m 64M sleep 9
+	expect 137 env STOR_KILL_AT=container-updates:1 "$STOR" update -m 96M one
+	expect 0 run_stor inspect one
+	expect 0 run_stor update -m 128M one
+	expect 0 run_stor start one
+	same "$(cat "$(find /sys/fs/cgroup -path "*/stor-$(id_of one)/payload/memory.limit_in_bytes" -o -path "*/stor-$(id_of one)/payload/memory.max" | head -n 1)")" 134217728
+	expect 0 run_stor rm -f one
+	nothing_left
+}
+
 run_tests "$@"

@@ -13,7 +13,7 @@ TIME_LIMIT=900
 # most of them, and net_kill.sh at those of networks.
 NOT_OF_RUN='
 freeze-guard volume-frozen volume-changed clone-folder clone-made resize-device umount-done mount-attached mount-recorded mount-moved
-volume-unnamed convert-folder convert-attached convert-filled convert-recorded convert-exchanged monitor-begin adopt-marked
+volume-unnamed convert-folder convert-attached convert-filled convert-recorded convert-exchanged monitor-begin adopt-marked container-updates
 container-named volume-destroyed root-destroyed golden-unnamed image-removing
 image-import-begin image-import-unpacked'
 
