@@ -7,6 +7,7 @@
 
 #include <stor/util.h>
 
+#include "core/base/proc.h"
 #include "core/cmd_store.h"
 #include "core/module.h"
 
@@ -15,15 +16,13 @@ int cmd_bench(struct store *store, int argc, char **argv, struct stor_err *err)
 	cleanup_free char *program = NULL;
 	const char *modules = module_dir(err);
 	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	(void)store;
 	(void)argc;
 	if (!modules)
 		return -1;
-	if (n < 0)
+	if (proc_self_path(self, sizeof(self)) < 0)
 		return err_fail(err, STOR_FAILED, errno, "bench: find the path of stor");
-	self[n] = '\0';
 	program = xasprintf("%s/internal/stor-bench", modules);
 	if (setenv("STOR_BENCH_STOR", self, 1) < 0)
 		return err_fail(err, STOR_FAILED, errno, "bench: set the environment");

@@ -88,12 +88,6 @@ static int set_cap_drop(void *target, const char *value, struct stor_err *err)
 
 /* --- the container's configuration, with that ----------------------------------------------- */
 
-static void take_list(struct strv *to, const struct strv *from)
-{
-	for (size_t i = 0; i < from->count; i++)
-		strv_add(to, from->items[i]);
-}
-
 /* One of a list: ALL, or a capability's name. */
 static int caps_of(const char *name, uint64_t *caps, struct stor_err *err)
 {
@@ -142,7 +136,7 @@ static int configure(struct container_config *config, const struct record *recor
 	config->interactive = given->interactive;
 	config->tty = given->tty;
 	strv_free(&config->args);
-	take_list(&config->args, &given->args);
+	strv_add_all(&config->args, &given->args);
 	if (given->user)
 		set_text(&config->user, given->user);
 	if (given->workdir)

@@ -13,6 +13,7 @@
 #include "bench/measure/measure.h"
 #include "bench/measure/workload.h"
 #include "core/base/opts.h"
+#include "core/base/proc.h"
 
 #define DEFAULT_OUTPUT_FORMAT "stor-bench-%Y%m%d-%H%M%S.jsonl"
 
@@ -134,15 +135,13 @@ static int run(struct request *request, struct strv *words, const struct past *p
 {
 	char self[4096];
 	const char *stor = getenv("STOR_BENCH_STOR");
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	int result;
 
-	if (geteuid() != 0 || !stor || n < 0) {
+	if (geteuid() != 0 || !stor || proc_self_path(self, sizeof(self)) < 0) {
 		err_fail(err, STOR_FAILED, 0, "bench needs root privileges, and to be run by stor");
 		err_hint(err, "as root: stor bench …");
 		return -1;
 	}
-	self[n] = '\0';
 	name_output(&request->plan);
 	result = measure(&request->plan, stor, self, words->items, past, err);
 	if (result >= 0)

@@ -26,12 +26,6 @@ static char *cannot_limit(const struct subject *subject, const struct row *row)
 	return *row->limits ? xasprintf("%s has no limits", subject->name) : NULL;
 }
 
-static void add_payload(const struct strv *payload, struct strv *argv)
-{
-	for (size_t i = 0; i < payload->count; i++)
-		strv_add(argv, payload->items[i]);
-}
-
 /* --- host and floor -------------------------------------------------------------------------- */
 
 static int fail(const char *what)
@@ -98,7 +92,7 @@ static int wrap_bare(const struct bench *bench, const struct subject *subject,
 	strv_add(&command->argv, bench->self);
 	strv_take(&command->argv, xasprintf("--%s", subject->does->name));
 	strv_take(&command->argv, bench_root(bench, row->image));
-	add_payload(payload, &command->argv);
+	strv_add_all(&command->argv, payload);
 	return 0;
 }
 
@@ -136,7 +130,7 @@ static int wrap_bwrap(const struct bench *bench, const struct subject *subject,
 	strv_take(&command->argv, bench_root(bench, row->image));
 	for (size_t i = 0; i < sizeof(rest) / sizeof(*rest); i++)
 		strv_add(&command->argv, rest[i]);
-	add_payload(payload, &command->argv);
+	strv_add_all(&command->argv, payload);
 	return 0;
 }
 

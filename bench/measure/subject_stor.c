@@ -49,8 +49,7 @@ static int wrap_stor(const struct bench *bench, const struct subject *subject,
 	add_limit(row, "cpus", "--cpus", &command->argv);
 	add_limit(row, "memory", "--memory", &command->argv);
 	strv_add(&command->argv, "--");
-	for (size_t i = 0; i < payload->count; i++)
-		strv_add(&command->argv, payload->items[i]);
+	strv_add_all(&command->argv, payload);
 	return 0;
 }
 

@@ -209,14 +209,22 @@ int proc_run(const char *const *argv, stor_emit_fn emit, void *ctx, struct stor_
 	return status;
 }
 
-int proc_self_dir(char *buf, size_t size)
+int proc_self_path(char *buf, size_t size)
 {
 	ssize_t n = readlink("/proc/self/exe", buf, size - 1);
-	char *slash;
 
 	if (n < 0)
 		return -1;
 	buf[n] = '\0';
+	return 0;
+}
+
+int proc_self_dir(char *buf, size_t size)
+{
+	char *slash;
+
+	if (proc_self_path(buf, size) < 0)
+		return -1;
 	slash = strrchr(buf, '/');
 	if (!slash) {
 		errno = ENOENT;

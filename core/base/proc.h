@@ -44,7 +44,9 @@ int proc_wait(pid_t pid);
 /* Status as a shell shows it: exit code, or 128+N. */
 int proc_exit_code(int wait_status);
 
-/* Reads a directory's full path of the running executable into buf. Returns 0 or -1 with errno. */
+/* The full path of the running executable in buf; and that of the directory that it lies in. Return
+ * 0, or -1 with errno. */
+int proc_self_path(char *buf, size_t size);
 int proc_self_dir(char *buf, size_t size);
 
 #endif

@@ -153,6 +153,12 @@ void strv_add(struct strv *list, const char *s)
 	strv_take(list, xstrdup(s));
 }
 
+void strv_add_all(struct strv *list, const struct strv *more)
+{
+	for (size_t i = 0; i < more->count; i++)
+		strv_add(list, more->items[i]);
+}
+
 bool strv_has(const struct strv *list, const char *s)
 {
 	for (size_t i = 0; i < list->count; i++)

@@ -57,6 +57,8 @@ struct strv {
 void strv_add(struct strv *list, const char *s);
 /* Takes ownership of s. */
 void strv_take(struct strv *list, char *s);
+/* All strings of another list, copied. */
+void strv_add_all(struct strv *list, const struct strv *more);
 bool strv_has(const struct strv *list, const char *s);
 /* In the order of their bytes. */
 void strv_sort(struct strv *list);

@@ -292,8 +292,7 @@ static void copy_values(struct strv *to, const struct record *record, const char
 
 static void move_values(struct strv *to, struct strv *from)
 {
-	for (size_t i = 0; i < from->count; i++)
-		strv_add(to, from->items[i]);
+	strv_add_all(to, from);
 	strv_free(from);
 }
 

@@ -114,8 +114,7 @@ static void replace(struct strv *list, const struct strv *by)
 	if (!by->count)
 		return;
 	strv_free(list);
-	for (size_t i = 0; i < by->count; i++)
-		strv_add(list, by->items[i]);
+	strv_add_all(list, by);
 }
 
 int net_resolv_make(struct net_state *state, const char *id, bool shares_host,
