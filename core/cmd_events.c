@@ -11,6 +11,7 @@
 #include <stor/util.h>
 
 #include "core/base/json.h"
+#include "core/cmd_filter.h"
 #include "core/cmd_options.h"
 #include "core/cmd_store.h"
 #include "core/cmd_template.h"
@@ -63,65 +64,58 @@ static int set_until(void *target, const char *value, struct stor_err *err)
 
 /* --- filters ------------------------------------------------------------------------------ */
 
-static const char *const filter_keys[] = { "container", "event", "image", "type", "volume" };
-#define FILTER_COUNT (sizeof(filter_keys) / sizeof(*filter_keys))
-
-static bool has_key(const char *text, const char *key)
+static bool is_action(const void *thing, const char *value)
 {
-	return strcspn(text, "=") == strlen(key) && str_starts(text, key);
+	return filter_is_text(((const struct event *)thing)->action, value);
 }
+
+static bool is_type(const void *thing, const char *value)
+{
+	return filter_is_text(((const struct event *)thing)->type, value);
+}
+
+/* It is about the thing of this type and name. */
+static bool is_of(const struct event *event, const char *type, const char *name)
+{
+	return is_type(event, type) && filter_is_text(event->id, name);
+}
+
+static bool is_of_image(const void *thing, const char *value)
+{
+	const struct event *event = thing;
+
+	return filter_is_text(event_detail(event, "image"), value) ||
+	       is_of(event, EVENT_IMAGE, value);
+}
+
+static bool is_of_volume(const void *thing, const char *value)
+{
+	return is_of(thing, EVENT_VOLUME, value);
+}
+
+static bool is_of_container(const void *thing, const char *value)
+{
+	const struct event *event = thing;
+
+	return is_type(event, EVENT_CONTAINER) && *value &&
+	       (str_starts(event->id, value) || filter_is_text(event_detail(event, "name"), value));
+}
+
+static const struct filter filters[] = {
+	{ "container", is_of_container }, { "event", is_action },
+	{ "image", is_of_image },         { "type", is_type },
+	{ "volume", is_of_volume },       { NULL, NULL },
+};
 
 static int set_filter(void *target, const char *value, struct stor_err *err)
 {
-	for (size_t i = 0; i < FILTER_COUNT; i++) {
-		if (strchr(value, '=') && has_key(value, filter_keys[i])) {
-			strv_add(&((struct options *)target)->filters, value);
-			return 0;
-		}
+	if (filter_find(filters, value)) {
+		strv_add(&((struct options *)target)->filters, value);
+		return 0;
 	}
 	err_fail(err, STOR_USAGE, 0, "--filter: \"%s\" is no known KEY=VALUE", value);
 	err_hint(err, "keys are container, event, image, type and volume");
 	return -1;
-}
-
-static bool is_text(const char *text, const char *wanted)
-{
-	return text && !strcmp(text, wanted);
-}
-
-static bool passes_one(const struct event *event, const char *filter)
-{
-	const char *value = strchr(filter, '=') + 1;
-
-	if (has_key(filter, "event"))
-		return is_text(event->action, value);
-	if (has_key(filter, "type"))
-		return is_text(event->type, value);
-	if (has_key(filter, "image"))
-		return is_text(event_detail(event, "image"), value) ||
-		       (is_text(event->type, EVENT_IMAGE) && is_text(event->id, value));
-	if (has_key(filter, "volume"))
-		return is_text(event->type, EVENT_VOLUME) && is_text(event->id, value);
-	return is_text(event->type, EVENT_CONTAINER) && *value &&
-	       (str_starts(event->id, value) || is_text(event_detail(event, "name"), value));
-}
-
-/* One of each key that is asked for. */
-static bool passes(const struct options *options, const struct event *event)
-{
-	for (size_t i = 0; i < FILTER_COUNT; i++) {
-		bool is_asked = false, does_pass = false;
-
-		for (size_t j = 0; j < options->filters.count; j++) {
-			if (!has_key(options->filters.items[j], filter_keys[i]))
-				continue;
-			is_asked = true;
-			does_pass |= passes_one(event, options->filters.items[j]);
-		}
-		if (is_asked && !does_pass)
-			return false;
-	}
-	return true;
 }
 
 /* --- printing ----------------------------------------------------------------------------- */
@@ -215,7 +209,7 @@ static int print_present(const struct options *options, struct event_reader *rea
 	while (event_reader_next(reader, &event))
 		if (strcmp(event.time, options->since) >= 0 &&
 		    (!*options->until || strcmp(event.time, options->until) <= 0) &&
-		    passes(options, &event))
+		    filters_pass(filters, &options->filters, &event))
 			print(options, &event);
 	return fflush(stdout) < 0 ? err_fail(err, STOR_FAILED, errno, "write") : 0;
 }

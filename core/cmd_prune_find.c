@@ -2,17 +2,17 @@
 /* See cmd_prune_find.h. */
 #include "core/cmd_prune_find.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <stor/util.h>
 
 #include "core/base/fs.h"
+#include "core/cmd_filter.h"
 #include "core/cmd_run_options.h"
+#include "core/container/keep_up.h"
 #include "core/container_store.h"
 #include "core/golden.h"
 #include "core/image.h"
@@ -49,10 +49,10 @@ void prune_list_free(struct prune_list *list)
 /* A file with several names counts for each in part. Mounts are not entered. */
 static uint64_t bytes_below(int parent_fd, const char *name)
 {
+	cleanup_strv struct strv names = STRV_INIT;
+	cleanup_close int fd = -1;
 	struct stat st;
 	uint64_t sum;
-	DIR *dir;
-	int fd;
 
 	if (fstatat(parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
@@ -61,15 +61,10 @@ static uint64_t bytes_below(int parent_fd, const char *name)
 	if (!S_ISDIR(st.st_mode))
 		return sum;
 	fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		close_fd(&fd);
-		return sum;
-	}
-	for (struct dirent *e; (e = readdir(dir));)
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			sum += bytes_below(dirfd(dir), e->d_name);
-	closedir(dir);
+	if (fd >= 0)
+		fs_list(fd, &names);
+	for (size_t i = 0; i < names.count; i++)
+		sum += bytes_below(fd, names.items[i]);
 	return sum;
 }
 
@@ -92,18 +87,6 @@ static uint64_t bytes_of(const struct search *s, const char *folder, const char 
 
 /* --- filters ------------------------------------------------------------------------------ */
 
-static bool has_label(const struct record *record, const char *key, const char *wanted)
-{
-	bool is_key = !strchr(wanted, '=');
-	const char *label;
-
-	for (size_t at = 0; (label = record_next(record, key, &at));)
-		if (is_key ? strlen(wanted) == strcspn(label, "=") && str_starts(label, wanted)
-		           : !strcmp(label, wanted))
-			return true;
-	return false;
-}
-
 /* labels: the key that the record has them under; NULL: it has none. */
 static bool passes(const struct search *s, const struct record *record, const char *labels)
 {
@@ -113,20 +96,12 @@ static bool passes(const struct search *s, const struct record *record, const ch
 	if (*s->wish->until && strcmp(container_log_time(&created, time), s->wish->until) >= 0)
 		return false;
 	for (size_t i = 0; i < s->wish->labels->count; i++)
-		if (!labels || !has_label(record, labels, s->wish->labels->items[i]))
+		if (!labels || !filter_has_label(record, labels, s->wish->labels->items[i]))
 			return false;
 	return true;
 }
 
 /* --- containers --------------------------------------------------------------------------- */
-
-/* One that has ended, and whose monitor or the next boot starts it. */
-static bool starts_again(const struct container_config *config, const struct record *record)
-{
-	return (config->restart == CONFIG_RESTART_ALWAYS ||
-	        config->restart == CONFIG_RESTART_UNLESS_STOPPED) &&
-	       !record_get(record, "stopped") && !strcmp(record_get(record, "status"), "exited");
-}
 
 static void keep_what_it_uses(struct search *s, const struct container_config *config,
                               const struct record *record)
@@ -159,8 +134,8 @@ static void look_at_container(struct search *s, const char *id)
 		return;
 	}
 	if (store_is_live(s->store, id, NULL) ||
-	    !strcmp(record_get(&record, "status"), "running") || starts_again(&config, &record) ||
-	    !passes(s, &record, "label"))
+	    !strcmp(record_get(&record, "status"), "running") ||
+	    container_is_kept(&config, &record, 0) || !passes(s, &record, "label"))
 		keep_what_it_uses(s, &config, &record);
 	else
 		add_item(s, PRUNE_CONTAINER, id, record_get(&record, "name"),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which containers stor ps and stor prune choose. */
+/* Which containers stor ps chooses. */
 #ifndef CORE_CMD_PS_H
 #define CORE_CMD_PS_H
 

@@ -4,79 +4,65 @@
 
 #include <stor/util.h>
 
+#include "core/cmd_filter.h"
 #include "core/cmd_ps.h"
 #include "core/container_show.h"
 
-static bool is_text(const char *text, const char *wanted)
+struct container {
+	const char *id;
+	const struct record *record;
+};
+
+/* The record's text under a key is the value. */
+static bool has_text(const struct container *container, const char *key, const char *value)
 {
-	return text && !strcmp(text, wanted);
+	return filter_is_text(record_get(container->record, key), value);
 }
 
-static bool has_id(const char *id, const struct record *record, const char *value)
+static bool has_id(const void *thing, const char *value)
 {
-	(void)record;
-	return str_starts(id, value);
+	return str_starts(((const struct container *)thing)->id, value);
 }
 
-static bool has_name(const char *id, const struct record *record, const char *value)
+static bool has_name(const void *thing, const char *value)
 {
-	const char *name = record_get(record, "name");
+	const char *name = record_get(((const struct container *)thing)->record, "name");
 
-	(void)id;
 	return name && strstr(name, value);
 }
 
-static bool has_status(const char *id, const struct record *record, const char *value)
+static bool has_status(const void *thing, const char *value)
 {
-	(void)id;
-	return is_text(record_get(record, "status"), value);
+	return has_text(thing, "status", value);
 }
 
-static bool has_code(const char *id, const struct record *record, const char *value)
+static bool has_code(const void *thing, const char *value)
 {
-	return has_status(id, record, "exited") && is_text(record_get(record, "exit-code"), value);
+	return has_text(thing, "status", "exited") && has_text(thing, "exit-code", value);
 }
 
-static bool has_image(const char *id, const struct record *record, const char *value)
+static bool has_image(const void *thing, const char *value)
 {
-	(void)id;
-	return is_text(container_image_text(record), value);
+	const struct container *container = thing;
+
+	return filter_is_text(container_image_text(container->record), value);
 }
 
-static bool has_backend(const char *id, const struct record *record, const char *value)
+static bool has_backend(const void *thing, const char *value)
 {
-	(void)id;
-	return is_text(record_get(record, "backend"), value);
+	return has_text(thing, "backend", value);
 }
 
-/* KEY, or KEY=VALUE. */
-static bool has_label(const char *id, const struct record *record, const char *value)
+static bool has_label(const void *thing, const char *value)
 {
-	bool is_key = !strchr(value, '=');
-	const char *label;
-
-	(void)id;
-	for (size_t at = 0; (label = record_next(record, "label", &at));)
-		if (is_key ? strlen(value) == strcspn(label, "=") && str_starts(label, value)
-		           : !strcmp(label, value))
-			return true;
-	return false;
+	return filter_has_label(((const struct container *)thing)->record, "label", value);
 }
 
-static const struct {
-	const char *key;
-	bool (*passes)(const char *id, const struct record *record, const char *value);
-} filters[] = {
+static const struct filter filters[] = {
 	{ "backend", has_backend }, { "exited", has_code }, { "id", has_id },
 	{ "image", has_image },     { "label", has_label }, { "name", has_name },
-	{ "status", has_status },
+	{ "status", has_status },   { NULL, NULL },
 };
-#define FILTER_COUNT (sizeof(filters) / sizeof(*filters))
-
-static bool has_key(const char *text, const char *key)
-{
-	return strcspn(text, "=") == strlen(key) && str_starts(text, key);
-}
 
 static int check_status(const char *value, struct stor_err *err)
 {
@@ -93,11 +79,10 @@ static int check_status(const char *value, struct stor_err *err)
 
 int ps_filter_check(const char *text, struct stor_err *err)
 {
-	const char *value = strchr(text, '=');
+	const struct filter *filter = filter_find(filters, text);
 
-	for (size_t i = 0; value && i < FILTER_COUNT; i++)
-		if (has_key(text, filters[i].key))
-			return has_key(text, "status") ? check_status(value + 1, err) : 0;
+	if (filter)
+		return filter->passes == has_status ? check_status(strchr(text, '=') + 1, err) : 0;
 	err_fail(err, STOR_USAGE, 0, "--filter: \"%s\" is no known KEY=VALUE", text);
 	err_hint(err, "keys are backend, exited, id, image, label, name and status");
 	return -1;
@@ -105,19 +90,7 @@ int ps_filter_check(const char *text, struct stor_err *err)
 
 bool ps_filter_passes(const struct strv *given, const char *id, const struct record *record)
 {
-	for (size_t i = 0; i < FILTER_COUNT; i++) {
-		bool is_asked = false, passes = false;
+	const struct container container = { id, record };
 
-		for (size_t j = 0; j < given->count; j++) {
-			const char *text = given->items[j];
-
-			if (!has_key(text, filters[i].key))
-				continue;
-			is_asked = true;
-			passes |= filters[i].passes(id, record, strchr(text, '=') + 1);
-		}
-		if (is_asked && !passes)
-			return false;
-	}
-	return true;
+	return filters_pass(filters, given, &container);
 }
