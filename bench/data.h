@@ -33,6 +33,9 @@ struct data_metric {
 };
 
 enum data_kind { DATA_FLOOR, DATA_HOST, DATA_STOR, DATA_PEER };
+#define DATA_KINDS 4
+/* As the file has it: "floor". */
+const char *data_kind_name(enum data_kind kind);
 
 struct data_subject {
 	char *name;
@@ -82,11 +85,13 @@ struct data_failure {
 	size_t of;
 	int64_t round;
 	int64_t status;
+	bool is_warmup;
 	char *text;
 };
 
 struct data {
-	char *started, *stor, *command; /* NULL: not told */
+	char *started, *stor; /* NULL: not told */
+	struct strv command;  /* that it was begun with; empty: not told */
 	int64_t seed;
 	bool has_seed;
 	double confidence;       /* 0 to 1; 0.95 where the file does not tell */
@@ -103,8 +108,12 @@ struct data {
 	size_t failure_count, failure_room;
 	bool has_end, is_interrupted;
 	char *end_reason;
-	bool is_cut; /* the last line was not whole, and passed over */
+	bool is_cut;        /* the last line was not whole, and passed over */
+	size_t whole_bytes; /* of the text, without that line */
 };
+
+/* The value of a metric in a sample, borrowed; NULL: it has none. */
+const double *data_value_of(const struct data_sample *sample, size_t metric);
 
 /* Read a text of `size` bytes; name is for errors. Returns 0, or -1 with "name:LINE: …" reported.
  * data is to be freed in both cases. */

@@ -80,26 +80,24 @@ int djson_bool(struct json_object *object, const char *key, bool *out, struct st
 	return 0;
 }
 
-int djson_words(struct json_object *object, const char *key, char **out, struct stor_err *err)
+int djson_words(struct json_object *object, const char *key, struct strv *words,
+                struct stor_err *err)
 {
 	struct json_object *value = djson_get(object, key);
-	struct strbuf words = STRBUF_INIT;
 
-	if (!value || json_object_is_type(value, json_type_string))
-		return djson_text(object, key, false, out, err);
-	if (!json_object_is_type(value, json_type_array))
+	if (json_object_is_type(value, json_type_string)) {
+		strv_add(words, json_object_get_string(value));
+		return 0;
+	}
+	if (value && !json_object_is_type(value, json_type_array))
 		return err_fail(err, STOR_FAILED, 0, "\"%s\" is not a list of words", key);
-	for (size_t i = 0; i < json_object_array_length(value); i++) {
+	for (size_t i = 0; value && i < json_object_array_length(value); i++) {
 		struct json_object *word = json_object_array_get_idx(value, i);
 
-		if (!json_object_is_type(word, json_type_string)) {
-			strbuf_free(&words);
+		if (!json_object_is_type(word, json_type_string))
 			return err_fail(err, STOR_FAILED, 0, "\"%s\" has what is not a word", key);
-		}
-		strbuf_printf(&words, "%s%s", i ? " " : "", json_object_get_string(word));
+		strv_add(words, json_object_get_string(word));
 	}
-	free(*out);
-	*out = strbuf_steal(&words);
 	return 0;
 }
 

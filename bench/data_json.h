@@ -28,8 +28,9 @@ int djson_bool(struct json_object *object, const char *key, bool *out, struct st
 /* Is it a finite number that plots can bear, below 1e300? */
 bool djson_is_number(struct json_object *value, double *out);
 
-/* A list of words as one text, malloc'ed, or a text. Absent: *out stays. */
-int djson_words(struct json_object *object, const char *key, char **out, struct stor_err *err);
+/* A list of words, or a text as the only one, added to `words`. */
+int djson_words(struct json_object *object, const char *key, struct strv *words,
+                struct stor_err *err);
 
 /* Name and text of the scalars within an object, inner ones as "outer.inner", put behind `list`:
  * the first `limit` of them, and so many bytes of each name. */

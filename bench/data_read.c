@@ -104,19 +104,25 @@ static void free_case(struct data_case *of)
 	strv_free(&of->limits);
 }
 
+const char *data_kind_name(enum data_kind kind)
+{
+	static const char *const names[DATA_KINDS] = { [DATA_FLOOR] = "floor",
+		                                       [DATA_HOST] = "host",
+		                                       [DATA_STOR] = "stor",
+		                                       [DATA_PEER] = "peer" };
+
+	return names[kind];
+}
+
 static int read_kind(struct json_object *line, enum data_kind *kind, struct stor_err *err)
 {
-	static const char *const kinds[] = { [DATA_FLOOR] = "floor",
-		                             [DATA_HOST] = "host",
-		                             [DATA_STOR] = "stor",
-		                             [DATA_PEER] = "peer" };
 	cleanup_free char *text = NULL;
 
 	if (djson_text(line, "kind", true, &text, err) < 0)
 		return -1;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (!strcmp(kinds[i], text)) {
-			*kind = (enum data_kind)i;
+	for (enum data_kind i = DATA_FLOOR; i < DATA_KINDS; i++)
+		if (!strcmp(data_kind_name(i), text)) {
+			*kind = i;
 			return 0;
 		}
 	return err_fail(err, STOR_FAILED, 0, "\"kind\" is none of floor, host, stor and peer");
@@ -150,6 +156,18 @@ static int read_subject(struct json_object *line, struct data *data, size_t *ind
 	return 0;
 }
 
+/* The command of a case. */
+static int read_words(struct json_object *line, char **text, struct stor_err *err)
+{
+	cleanup_strv struct strv words = STRV_INIT;
+
+	if (djson_words(line, "command", &words, err) < 0)
+		return -1;
+	if (djson_get(line, "command"))
+		*text = strv_join(&words, " ");
+	return 0;
+}
+
 static int read_case_members(struct json_object *line, struct data *data, struct data_case *of,
                              struct stor_err *err)
 {
@@ -164,7 +182,7 @@ static int read_case_members(struct json_object *line, struct data *data, struct
 	    djson_text(line, "image", false, &of->image, err) < 0 ||
 	    djson_text(line, "cache", false, &of->cache, err) < 0 ||
 	    djson_whole(line, "size_bytes", false, &size, err) < 0 ||
-	    djson_words(line, "command", &of->command, err) < 0 ||
+	    read_words(line, &of->command, err) < 0 ||
 	    djson_text(line, "metric", true, &metric, err) < 0)
 		return -1;
 	if (size < 0)
@@ -238,6 +256,7 @@ static int read_failure(struct json_object *line, struct data *data, struct stor
 	if (read_case_number(line, data, &failure->of, err) < 0 ||
 	    djson_whole(line, "round", true, &failure->round, err) < 0 ||
 	    djson_whole(line, "status", false, &failure->status, err) < 0 ||
+	    djson_bool(line, "warmup", &failure->is_warmup, err) < 0 ||
 	    djson_text(line, "text", false, &failure->text, err) < 0)
 		return -1;
 	data->failure_count++;
@@ -363,6 +382,8 @@ int data_parse(const char *text, size_t size, const char *name, struct data *dat
 		if (read_line(text, length, number == 1, !newline, data, err) < 0)
 			return err_context(err, "%s:%zu", name, number);
 		text += length + 1;
+		if (!data->is_cut)
+			data->whole_bytes += length + (newline != NULL);
 	}
 	return 0;
 }
@@ -398,7 +419,7 @@ void data_free(struct data *data)
 	free(data->failures);
 	free(data->started);
 	free(data->stor);
-	free(data->command);
+	strv_free(&data->command);
 	free(data->end_reason);
 	strv_free(&data->environment);
 }

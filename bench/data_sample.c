@@ -146,6 +146,14 @@ int data_read_values(struct json_object *line, const struct data *data, struct d
 	return read_curves(series, true, sample, err);
 }
 
+const double *data_value_of(const struct data_sample *sample, size_t metric)
+{
+	for (size_t i = 0; i < sample->value_count; i++)
+		if (sample->values[i].metric == metric)
+			return &sample->values[i].value;
+	return NULL;
+}
+
 void data_free_sample(struct data_sample *sample)
 {
 	for (size_t i = 0; i < sample->curve_count; i++) {

@@ -115,14 +115,31 @@ void cell_add(struct cell *cell, double value)
 	cell->values[cell->count++] = value;
 }
 
-void cells_remember(struct cells *cells, const struct past *past)
+void cells_remember(struct cells *cells, const struct data *past)
 {
-	for (size_t i = 0; i < past->count; i++) {
-		const struct past_sample *sample = &past->samples[i];
+	for (size_t i = 0; i < past->sample_count; i++) {
+		const struct data_sample *sample = &past->samples[i];
+		const struct data_case *of = &past->cases[sample->of];
+		const double *value = data_value_of(sample, of->metric);
 
-		if (sample->of < cells->count && sample->has_value && !sample->is_warmup)
-			cell_add(&cells->items[sample->of], sample->value);
+		if (value && !sample->is_warmup && (uint64_t)of->id < cells->count)
+			cell_add(&cells->items[of->id], *value);
 	}
+}
+
+bool cell_has(const struct cell *cell, const struct data *past, uint64_t round, bool is_warmup)
+{
+	for (size_t i = 0; i < past->sample_count; i++)
+		if ((uint64_t)past->cases[past->samples[i].of].id == cell->id &&
+		    (uint64_t)past->samples[i].round == round &&
+		    past->samples[i].is_warmup == is_warmup)
+			return true;
+	for (size_t i = 0; i < past->failure_count; i++)
+		if ((uint64_t)past->cases[past->failures[i].of].id == cell->id &&
+		    (uint64_t)past->failures[i].round == round &&
+		    past->failures[i].is_warmup == is_warmup)
+			return true;
+	return false;
 }
 
 /* Steele, Lea, Flood: Fast splittable pseudorandom number generators (2014), with its constants. */

@@ -3,7 +3,6 @@
 #ifndef BENCH_CELLS_H
 #define BENCH_CELLS_H
 
-#include "bench/measure/past.h"
 #include "bench/measure/workload.h"
 
 struct cell {
@@ -32,7 +31,9 @@ void cells_free(struct cells *cells);
 
 void cell_add(struct cell *cell, double value);
 /* The values of an experiment that goes on. */
-void cells_remember(struct cells *cells, const struct past *past);
+void cells_remember(struct cells *cells, const struct data *past);
+/* Has it the sample of a cell in a round, or its failure? */
+bool cell_has(const struct cell *cell, const struct data *past, uint64_t round, bool is_warmup);
 
 /* Indices of the cells that are not done, in the order of this round; the same for the same seed.
  * order has room for all. Returns their number. */

@@ -2,6 +2,7 @@
 /* See cmd.h. */
 #include "bench/measure/cmd.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,7 +100,7 @@ static void print_table(const struct workload_kind *table)
 }
 
 /* As if its words were those that were given now. */
-static int restore(struct request *request, const struct past *past, struct stor_err *err)
+static int restore(struct request *request, const struct data *past, struct stor_err *err)
 {
 	cleanup_free char **words = xcalloc(past->command.count + 1, sizeof(*words));
 	char *file = steal_ptr(&request->resumed), **operands;
@@ -113,7 +114,7 @@ static int restore(struct request *request, const struct past *past, struct stor
 		result = plan_read(&request->plan, operands[0], err);
 	free(request->plan.output);
 	request->plan.output = file;
-	request->plan.seed = past->seed;
+	request->plan.seed = (uint64_t)past->seed;
 	request->plan.has_seed = true;
 	return result ? -1 : plan_complete(&request->plan, err);
 }
@@ -130,7 +131,7 @@ static void name_output(struct plan *plan)
 	plan->output = xstrdup(name);
 }
 
-static int run(struct request *request, struct strv *words, const struct past *past,
+static int run(struct request *request, struct strv *words, const struct data *past,
                struct stor_err *err)
 {
 	char self[4096];
@@ -149,20 +150,29 @@ static int run(struct request *request, struct strv *words, const struct past *p
 	return result;
 }
 
-static int prepare(struct request *request, char **operands, int count, struct past *past,
+static int prepare(struct request *request, char **operands, int count, struct data *past,
                    struct stor_err *err)
 {
 	if (!request->resumed)
 		return count && plan_read(&request->plan, operands[0], err) < 0
 		               ? -1
 		               : plan_complete(&request->plan, err);
-	return past_read(past, request->resumed, err) < 0 ? -1 : restore(request, past, err);
+	if (data_read(request->resumed, past, err) < 0 &&
+	    (past->command.count || err->status == STOR_NOT_FOUND))
+		return -1;
+	if (!past->command.count)
+		return err_fail(err, STOR_FAILED, 0, "%s does not begin with an experiment",
+		                request->resumed);
+	/* It ended in the middle of a line. */
+	if (past->is_cut && truncate(request->resumed, (off_t)past->whole_bytes) < 0)
+		return err_fail(err, STOR_FAILED, errno, "cut %s", request->resumed);
+	return restore(request, past, err);
 }
 
 int cmd_bench_measure(int argc, char **argv, struct stor_err *err)
 {
 	struct request request = { .resumed = NULL };
-	cleanup_past struct past past = PAST_INIT;
+	cleanup_data struct data past = { .seed = 0 };
 	cleanup_strv struct strv words = STRV_INIT;
 	bool goes_on;
 	char **operands;

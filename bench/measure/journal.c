@@ -14,6 +14,18 @@
 
 #include "bench/measure/environment.h"
 
+/* The last line may lack nothing but its end. */
+static int end_line(struct journal *journal, struct stor_err *err)
+{
+	off_t size = lseek(journal->fd, 0, SEEK_END);
+	char last;
+
+	if (size < 1 || pread(journal->fd, &last, 1, size - 1) != 1 || last == '\n' ||
+	    write(journal->fd, "\n", 1) == 1)
+		return 0;
+	return err_fail(err, STOR_FAILED, errno, "write %s", journal->path);
+}
+
 int journal_open(struct journal *journal, const char *path, bool goes_on, struct stor_err *err)
 {
 	journal->path = path;
@@ -21,7 +33,7 @@ int journal_open(struct journal *journal, const char *path, bool goes_on, struct
 	journal->fd =
 		open(path, O_RDWR | O_APPEND | O_CLOEXEC | (goes_on ? 0 : O_CREAT | O_EXCL), 0644);
 	if (journal->fd >= 0)
-		return 0;
+		return goes_on ? end_line(journal, err) : 0;
 	if (errno != EEXIST)
 		return err_fail(err, STOR_FAILED, errno, "open %s", path);
 	err_fail(err, STOR_BUSY, 0, "%s exists", path);
@@ -108,16 +120,6 @@ int journal_metrics(struct journal *journal, struct stor_err *err)
 	return 0;
 }
 
-static const char *kind_name(enum data_kind kind)
-{
-	static const char *const names[] = { [DATA_FLOOR] = "floor",
-		                             [DATA_HOST] = "host",
-		                             [DATA_STOR] = "stor",
-		                             [DATA_PEER] = "peer" };
-
-	return names[kind];
-}
-
 static void add_limits(struct json_object *line, const struct row *row)
 {
 	static const char *const names[] = { "cpus", "memory" };
@@ -141,7 +143,7 @@ int journal_case(struct journal *journal, size_t id, const struct workload *work
 	add_number(line, "case", id);
 	add_text(line, "workload", workload->name);
 	add_text(line, "subject", subject->name);
-	add_text(line, "kind", kind_name(subject->does->kind));
+	add_text(line, "kind", data_kind_name(subject->does->kind));
 	add_text(line, "image", row->image);
 	if (row->size && !str_to_size(row->size, &size_bytes))
 		add_number(line, "size_bytes", size_bytes);

@@ -24,7 +24,7 @@ struct experiment {
 	struct cells cells;
 	struct journal journal;
 	struct watch watch;
-	const struct past *past;
+	const struct data *past;
 };
 
 /* --- one sample ------------------------------------------------------------------------------ */
@@ -53,7 +53,7 @@ static int sample(struct experiment *e, struct cell *cell, uint64_t round, bool 
 	struct stor_err failure = STOR_ERR_INIT;
 	struct reading reading = { .count = 0 };
 
-	if (e->past && past_has(e->past, cell->id, round, is_warmup))
+	if (e->past && cell_has(cell, e->past, round, is_warmup))
 		return 0;
 	watch_show(&e->watch, cell, round, is_warmup);
 	if (!strcmp(cell->row.cache, "cold") && stage_cool(&e->bench, err) < 0)
@@ -107,10 +107,13 @@ static const char *take_rounds(struct experiment *e, struct stor_err *err)
 
 static int begin_file(struct experiment *e, char *const *words, struct stor_err *err)
 {
-	if (e->past)
+	/* Told again where it ended before all was told. */
+	if (e->past && e->past->case_count == e->cells.count)
 		return 0;
-	if (journal_experiment(&e->journal, &e->bench, &e->cells.subjects, words, err) < 0 ||
-	    journal_metrics(&e->journal, err) < 0)
+	if (!e->past &&
+	    journal_experiment(&e->journal, &e->bench, &e->cells.subjects, words, err) < 0)
+		return -1;
+	if (journal_metrics(&e->journal, err) < 0)
 		return -1;
 	for (size_t i = 0; i < e->cells.count; i++) {
 		const struct cell *cell = &e->cells.items[i];
@@ -153,7 +156,7 @@ static void end_file(struct experiment *e, const char *reason, int result, struc
 }
 
 int measure(const struct plan *plan, const char *stor, const char *self, char *const *words,
-            const struct past *past, struct stor_err *err)
+            const struct data *past, struct stor_err *err)
 {
 	struct experiment e = { .bench = { .plan = plan, .stor = stor, .self = self },
 		                .journal = JOURNAL_INIT,

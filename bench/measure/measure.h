@@ -3,7 +3,7 @@
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
 
-#include "bench/measure/past.h"
+#include "bench/data.h"
 #include "bench/measure/plan.h"
 
 /*
@@ -14,6 +14,6 @@
  * cases, and nothing else is left.
  */
 int measure(const struct plan *plan, const char *stor, const char *self, char *const *words,
-            const struct past *past, struct stor_err *err);
+            const struct data *past, struct stor_err *err);
 
 #endif

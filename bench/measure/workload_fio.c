@@ -7,23 +7,14 @@
 
 #include <stor/util.h>
 
+#include "bench/data_json.h"
 #include "bench/measure/workload.h"
 
 #define NANO 1e-9
 
-static struct json_object *member(struct json_object *object, const char *name)
-{
-	struct json_object *value = NULL;
-
-	return json_object_is_type(object, json_type_object) &&
-	                       json_object_object_get_ex(object, name, &value)
-	               ? value
-	               : NULL;
-}
-
 static double number(struct json_object *object, const char *name)
 {
-	struct json_object *value = member(object, name);
+	struct json_object *value = djson_get(object, name);
 
 	return value ? json_object_get_double(value) : 0;
 }
@@ -31,7 +22,7 @@ static double number(struct json_object *object, const char *name)
 /* "clat_ns": { "percentile": { "1.000000": 1234, … } }, in ascending order. */
 static void read_latency(struct json_object *direction, struct reading *reading)
 {
-	struct json_object *all = member(member(direction, "clat_ns"), "percentile");
+	struct json_object *all = djson_get(djson_get(direction, "clat_ns"), "percentile");
 	size_t most = sizeof(reading->latency) / sizeof(*reading->latency);
 
 	if (!json_object_is_type(all, json_type_object))
@@ -54,7 +45,7 @@ int workload_read_fio(const char *output, struct reading *reading, struct stor_e
 	/* Notes may come before it. */
 	const char *start = strchr(output, '{');
 	struct json_object *all = start ? json_tokener_parse(start) : NULL;
-	struct json_object *jobs = member(all, "jobs");
+	struct json_object *jobs = djson_get(all, "jobs");
 	double iops = 0, bandwidth = 0;
 
 	if (!json_object_is_type(jobs, json_type_array)) {
@@ -65,7 +56,7 @@ int workload_read_fio(const char *output, struct reading *reading, struct stor_e
 		struct json_object *job = json_object_array_get_idx(jobs, i);
 
 		for (size_t d = 0; d < 2; d++) {
-			struct json_object *direction = member(job, directions[d]);
+			struct json_object *direction = djson_get(job, directions[d]);
 
 			iops += number(direction, "iops");
 			bandwidth += number(direction, "bw_bytes");

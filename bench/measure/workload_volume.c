@@ -88,22 +88,31 @@ static int sample_delete(const struct bench *bench, const struct workload *workl
 	return command_run(&command, outcome, err);
 }
 
+/* A command about a volume, and `made`, which it makes if it ends well; NULL: nothing. */
+static int sample_on_volume(const struct bench *bench, const struct subject *subject,
+                            const struct row *row, const char *const *words, const char *made,
+                            struct outcome *outcome, struct stor_err *err)
+{
+	cleanup_command struct command command = COMMAND_INIT;
+	int result;
+
+	if (make_volume(bench, subject, row, err) < 0)
+		return -1;
+	command_of(bench, &command, words);
+	result = command_run(&command, outcome, err);
+	if (!result && !outcome->status && made)
+		result = remove_volume(bench, made, err);
+	return remove_volume(bench, VOLUME, err) < 0 ? -1 : result;
+}
+
 static int sample_clone(const struct bench *bench, const struct workload *workload,
                         const struct subject *subject, const struct row *row,
                         struct outcome *outcome, struct stor_err *err)
 {
 	static const char *const words[] = { "volume", "clone", VOLUME, OTHER, NULL };
-	cleanup_command struct command command = COMMAND_INIT;
-	int result;
 
 	(void)workload;
-	if (make_volume(bench, subject, row, err) < 0)
-		return -1;
-	command_of(bench, &command, words);
-	result = command_run(&command, outcome, err);
-	if (!result && !outcome->status)
-		result = remove_volume(bench, OTHER, err);
-	return remove_volume(bench, VOLUME, err) < 0 ? -1 : result;
+	return sample_on_volume(bench, subject, row, words, OTHER, outcome, err);
 }
 
 static int sample_snapshot(const struct bench *bench, const struct workload *workload,
@@ -111,15 +120,9 @@ static int sample_snapshot(const struct bench *bench, const struct workload *wor
                            struct outcome *outcome, struct stor_err *err)
 {
 	static const char *const words[] = { "volume", "snapshot", VOLUME, "one", NULL };
-	cleanup_command struct command command = COMMAND_INIT;
-	int result;
 
 	(void)workload;
-	if (make_volume(bench, subject, row, err) < 0)
-		return -1;
-	command_of(bench, &command, words);
-	result = command_run(&command, outcome, err);
-	return remove_volume(bench, VOLUME, err) < 0 ? -1 : result;
+	return sample_on_volume(bench, subject, row, words, NULL, outcome, err);
 }
 
 static int sample_import(const struct bench *bench, const struct workload *workload,

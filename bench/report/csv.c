@@ -46,34 +46,19 @@ static void list_percentiles(const struct data *data, struct strv *names)
 
 static void put_case(struct strbuf *out, const struct data *data, const struct data_case *of)
 {
-	static const char *const kinds[] = { [DATA_FLOOR] = "floor",
-		                             [DATA_HOST] = "host",
-		                             [DATA_STOR] = "stor",
-		                             [DATA_PEER] = "peer" };
-	struct strbuf limits = STRBUF_INIT;
+	cleanup_free char *limits = strv_join(&of->limits, " ");
 
-	for (size_t i = 0; i < of->limits.count; i++)
-		strbuf_printf(&limits, "%s%s", i ? " " : "", of->limits.items[i]);
 	strbuf_printf(out, "%lld,", (long long)of->id);
 	put_text(out, of->workload);
 	put_text(out, data->subjects[of->subject].name);
-	put_text(out, kinds[data->subjects[of->subject].kind]);
+	put_text(out, data_kind_name(data->subjects[of->subject].kind));
 	put_text(out, of->image);
 	if (of->size_bytes)
 		strbuf_printf(out, "%llu", (unsigned long long)of->size_bytes);
 	strbuf_putc(out, ',');
 	put_text(out, of->cache);
-	put_text(out, limits.text);
+	put_text(out, limits);
 	put_text(out, data->metrics[of->metric].name);
-	strbuf_free(&limits);
-}
-
-static const double *value_of(const struct data_sample *sample, size_t metric)
-{
-	for (size_t i = 0; i < sample->value_count; i++)
-		if (sample->values[i].metric == metric)
-			return &sample->values[i].value;
-	return NULL;
 }
 
 static const double *percentile_of(const struct data_sample *sample, const char *name)
@@ -101,7 +86,7 @@ static void put_sample(struct strbuf *out, const struct data *data,
 	              sample->is_warmup ? "true" : "false", sample->at);
 	for (size_t i = 0; i < data->metric_count; i++) {
 		strbuf_putc(out, ',');
-		put_value(out, value_of(sample, i));
+		put_value(out, data_value_of(sample, i));
 	}
 	for (size_t i = 0; i < percentiles->count; i++) {
 		strbuf_putc(out, ',');

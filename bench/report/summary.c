@@ -86,14 +86,6 @@ static int compare_rounds(const void *a, const void *b)
 	return (*p > *q) - (*p < *q);
 }
 
-static const double *value_of(const struct data_sample *sample, size_t metric)
-{
-	for (size_t i = 0; i < sample->value_count; i++)
-		if (sample->values[i].metric == metric)
-			return &sample->values[i].value;
-	return NULL;
-}
-
 /* by_round: the samples of the cell, warm-ups left out. */
 static void fill_figure(const struct report *report, struct report_figure *figure, size_t metric,
                         const struct data_sample *const *by_round, size_t count)
@@ -102,7 +94,7 @@ static void fill_figure(const struct report *report, struct report_figure *figur
 
 	figure->samples = xcalloc(count + 1, sizeof(*figure->samples));
 	for (size_t i = 0; i < count; i++) {
-		const double *value = value_of(by_round[i], metric);
+		const double *value = data_value_of(by_round[i], metric);
 
 		if (!value)
 			continue;
@@ -117,7 +109,7 @@ static void fill_points(struct report_cell *cell, size_t metric, const struct re
 {
 	cell->points = xcalloc(source->count + 1, sizeof(*cell->points));
 	for (size_t i = 0; i < source->count; i++) {
-		const double *value = value_of(source->samples[i], metric);
+		const double *value = data_value_of(source->samples[i], metric);
 		struct report_point *point = &cell->points[cell->point_count];
 
 		if (!value)

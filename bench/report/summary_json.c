@@ -112,9 +112,10 @@ static void put_strings(struct json *json, const char *key, const struct strv *l
 static void put_experiment(struct json *json, const struct report *report)
 {
 	const struct data *data = report->data;
+	cleanup_free char *command = strv_join(&data->command, " ");
 
 	json_string(json, "started", data->started);
-	json_string(json, "command", data->command);
+	json_string(json, "command", data->command.count ? command : NULL);
 	if (data->has_seed)
 		json_i64(json, "seed", data->seed);
 	json_number(json, "confidence", report->confidence);

@@ -109,12 +109,13 @@ static void add_notes(struct report *report)
 void summary_add_texts(struct report *report)
 {
 	const struct data *data = report->data;
+	cleanup_free char *command = strv_join(&data->command, " ");
 	char seed[24];
 
 	snprintf(seed, sizeof(seed), "%lld", (long long)data->seed);
 	report->headline = headline_of(data);
 	add_fact(report, "started", data->started);
-	add_fact(report, "command", data->command);
+	add_fact(report, "command", data->command.count ? command : NULL);
 	add_fact(report, "seed", data->has_seed ? seed : NULL);
 	if (!environment_of(data, "versions.stor"))
 		add_fact(report, "stor", data->stor);

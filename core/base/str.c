@@ -167,6 +167,15 @@ bool strv_has(const struct strv *list, const char *s)
 	return false;
 }
 
+char *strv_join(const struct strv *list, const char *between)
+{
+	struct strbuf text = STRBUF_INIT;
+
+	for (size_t i = 0; i < list->count; i++)
+		strbuf_printf(&text, "%s%s", i ? between : "", list->items[i]);
+	return strbuf_steal(&text);
+}
+
 static int compare_strings(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);

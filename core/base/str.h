@@ -60,6 +60,8 @@ void strv_take(struct strv *list, char *s);
 /* All strings of another list, copied. */
 void strv_add_all(struct strv *list, const struct strv *more);
 bool strv_has(const struct strv *list, const char *s);
+/* One text with `between` between two of them; malloc'ed, "" of an empty list. */
+char *strv_join(const struct strv *list, const char *between);
 /* In the order of their bytes. */
 void strv_sort(struct strv *list);
 void strv_free(struct strv *list);

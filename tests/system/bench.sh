@@ -79,6 +79,22 @@ test_interrupted_and_resumed() {
 	expect 0 run_stor bench report --format json data.jsonl
 }
 
+# Killed when hardly anything was written; or the file is none of stor's.
+test_resumed_from_the_first_line() {
+	: >began
+	expect 0 bench --backends dir -w start -n 1 --warm-up 0 -o data.jsonl
+	sed -i '2,$d' data.jsonl
+	truncate -s -1 data.jsonl
+	expect 0 bench --resume data.jsonl
+	same "$(lines sample .case | sort | paste -sd' ')" '0 1 2'
+	expect 0 run_stor bench report --format json data.jsonl
+	same "$(jq '.rows | length' "$OUT")" 1
+	echo '{"type": "experiment", "format": 1, "command": [null]}' >data.jsonl
+	expect 1 bench --resume data.jsonl
+	err_has 'data.jsonl:1: "command" has what is not a word'
+	nothing_is_left
+}
+
 test_a_run_file_and_volumes() {
 	: >began
 	cat >run.json <<-'END'
