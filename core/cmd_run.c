@@ -127,6 +127,7 @@ int cmd_run(struct store *store, int argc, char **argv, struct stor_err *err)
 	cleanup_config struct container_config config;
 	int result;
 
+	store->adopts_in_sweep = true;
 	config_init(&config);
 	result = parse(&run_command, &config, argc, argv, err);
 	if (result)

@@ -190,7 +190,7 @@ int store_open(struct store *store, struct stor_err *err)
 		return -1;
 	}
 	host_set_store(store->fd);
-	if (store->adopt)
+	if (store->adopt && !store->adopts_in_sweep)
 		store->adopt(store, NULL);
 	return 0;
 }
@@ -296,11 +296,9 @@ int store_exchange(struct store *store, const char *temp, const char *place, str
 	return move_whole(store, temp, place, RENAME_EXCHANGE, err);
 }
 
-static int list_folder(struct store *store, int parent_fd, const char *folder, bool exact,
-                       struct strv *names, struct stor_err *err)
+int store_list(int parent_fd, const char *folder, struct strv *names, struct stor_err *err)
 {
 	int fd = openat(parent_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct store_mark mark;
 	struct dirent *entry;
 	DIR *dir;
 
@@ -314,21 +312,8 @@ static int list_folder(struct store *store, int parent_fd, const char *folder, b
 		return -1;
 	}
 	while ((entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-		    (!store || !store_mark_parse(entry->d_name, &mark) ||
-		     !store_mark_is_alive(store, &mark, exact)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			strv_add(names, entry->d_name);
 	closedir(dir);
 	return 0;
-}
-
-int store_list(int parent_fd, const char *folder, struct strv *names, struct stor_err *err)
-{
-	return list_folder(NULL, parent_fd, folder, false, names, err);
-}
-
-int store_list_dead(struct store *store, int parent_fd, const char *folder, bool exact,
-                    struct strv *names, struct stor_err *err)
-{
-	return list_folder(store, parent_fd, folder, exact, names, err);
 }

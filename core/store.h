@@ -47,6 +47,9 @@ struct store {
 	 * (NULL) that is easily found. Set by main, called by store_open(); NULL: nothing is done.
 	 */
 	void (*adopt)(struct store *store, const char *id);
+	/* Not by store_open() but by the sweep: a start does not wait for hundreds to be looked at.
+	 */
+	bool adopts_in_sweep;
 	/* Of this process, for the names that it gives; kept by store_self(). */
 	pid_t self_pid;
 	uint64_t self_start;
@@ -94,9 +97,9 @@ struct store_mark {
 /* "PID.START" of this process; borrowed from buf (at least 48 bytes). */
 const char *store_self(struct store *store, char *buf, size_t size);
 bool store_mark_parse(const char *name, struct store_mark *mark);
-/* exact: a process that has got the pid of a dead one is seen through, at the price of reading its
- * start time. This very process is alive. */
-bool store_mark_is_alive(struct store *store, const struct store_mark *mark, bool exact);
+/* A process that has got the pid of a dead one is seen through, at the price of reading its start
+ * time. This very process is alive. */
+bool store_mark_is_alive(struct store *store, const struct store_mark *mark);
 
 /* Say that this process runs container `id` now, and that it no longer does. */
 int store_mark_live(struct store *store, const char *id, struct stor_err *err);
@@ -116,8 +119,9 @@ int store_list_live(struct store *store, struct strv *ids, struct stor_err *err)
  * is empty. */
 int store_list(int parent_fd, const char *folder, struct strv *names, struct stor_err *err);
 
-/* As store_list(), of the entries that no living process made. Quick with hundreds of the living.
- */
+/* As store_list(), of the entries that no living process made. Not exact: quick with hundreds of
+ * the living; then some of the dead may be left for one of the next calls to find, those that
+ * nobody has waited for yet and those whose pid another process has. */
 int store_list_dead(struct store *store, int parent_fd, const char *folder, bool exact,
                     struct strv *names, struct stor_err *err);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include "core/store.h"
 
 #define LIVE_NAME_MAX 80
+/* So many processes are looked at closely by a quick look at all of them. */
+#define CLOSE_LOOKS 32
 
 const char *store_self(struct store *store, char *buf, size_t size)
 {
@@ -47,13 +50,44 @@ bool store_mark_parse(const char *name, struct store_mark *mark)
 	return true;
 }
 
-bool store_mark_is_alive(struct store *store, const struct store_mark *mark, bool exact)
+static bool is_self(const struct store *store, const struct store_mark *mark)
 {
-	if (mark->pid == store->self_pid && mark->start_time == store->self_start)
+	return mark->pid == store->self_pid && mark->start_time == store->self_start;
+}
+
+bool store_mark_is_alive(struct store *store, const struct store_mark *mark)
+{
+	return is_self(store, mark) || proc_is_alive(mark->pid, mark->start_time);
+}
+
+/* Of hundreds, a pid that is taken is looked at more closely only sometimes: a process that has
+ * ended and that nobody has waited for yet is seen by one of the next sweeps then. */
+static bool seems_alive(struct store *store, const struct store_mark *mark, bool closely)
+{
+	if (is_self(store, mark))
 		return true;
-	if (exact)
-		return proc_is_alive(mark->pid, mark->start_time);
-	return mark->pid > 0 && !proc_has_ended(mark->pid);
+	if (mark->pid <= 0 || (kill(mark->pid, 0) < 0 && errno == ESRCH))
+		return false;
+	return !closely || !proc_has_ended(mark->pid);
+}
+
+int store_list_dead(struct store *store, int parent_fd, const char *folder, bool exact,
+                    struct strv *names, struct stor_err *err)
+{
+	cleanup_strv struct strv all = STRV_INIT;
+	struct store_mark mark;
+	size_t every;
+
+	if (store_list(parent_fd, folder, &all, err) < 0)
+		return -1;
+	every = all.count / CLOSE_LOOKS + 1;
+	for (size_t i = 0; i < all.count; i++) {
+		if (!store_mark_parse(all.items[i], &mark) ||
+		    !(exact ? store_mark_is_alive(store, &mark)
+		            : seems_alive(store, &mark, i % every == (size_t)getpid() % every)))
+			strv_add(names, all.items[i]);
+	}
+	return 0;
 }
 
 static void live_path(struct store *store, const char *id, char *buf, size_t size)
@@ -94,7 +128,7 @@ enum store_life store_life(struct store *store, const char *id, pid_t *pid)
 		if (!store_mark_parse(names.items[i], &mark) || strcmp(mark.rest, id) != 0)
 			continue;
 		life = STORE_DIED;
-		if (!store_mark_is_alive(store, &mark, true))
+		if (!store_mark_is_alive(store, &mark))
 			continue;
 		if (pid)
 			*pid = mark.pid;
@@ -117,7 +151,7 @@ int store_list_live(struct store *store, struct strv *ids, struct stor_err *err)
 		return -1;
 	for (size_t i = 0; i < names.count; i++)
 		if (store_mark_parse(names.items[i], &mark) && store_is_id(mark.rest) &&
-		    store_mark_is_alive(store, &mark, true))
+		    store_mark_is_alive(store, &mark))
 			strv_add(ids, mark.rest);
 	return 0;
 }

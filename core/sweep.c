@@ -61,11 +61,27 @@ static bool outlives(struct store *store, const char *id)
 	return container_load(store, id, &record, &ignored) == 0 && container_outlives(&record);
 }
 
+/* has_outlived: the list of the living has one whose monitor alone is dead. */
+static void adopt(const struct sweep *sweep, bool has_outlived)
+{
+	cleanup_strv struct strv waiting = STRV_INIT;
+	struct stor_err ignored = STOR_ERR_INIT;
+	struct store *store = sweep->store;
+
+	if (!store->adopt || !store->adopts_in_sweep || sweep->opts->dry_run)
+		return;
+	if (!has_outlived)
+		store_list_dead(store, store->state_fd, "keep", false, &waiting, &ignored);
+	if (has_outlived || waiting.count)
+		store->adopt(store, NULL);
+}
+
 static void sweep_live(struct sweep *sweep)
 {
 	cleanup_strv struct strv names = STRV_INIT;
 	struct stor_err failure = STOR_ERR_INIT;
 	struct store *store = sweep->store;
+	bool has_outlived = false;
 	struct store_mark mark;
 
 	if (store_list_dead(store, store->state_fd, "live", sweep->opts->is_thorough, &names,
@@ -74,8 +90,12 @@ static void sweep_live(struct sweep *sweep)
 	for (size_t i = 0; i < names.count; i++) {
 		cleanup_free char *path = NULL;
 
-		if (!store_mark_parse(names.items[i], &mark) || outlives(store, mark.rest))
+		if (!store_mark_parse(names.items[i], &mark))
 			continue;
+		if (outlives(store, mark.rest)) {
+			has_outlived = true;
+			continue;
+		}
 		sweep->has_failed = false;
 		sweep_container(sweep, mark.rest, "its stor process is dead");
 		/* The marker stays when something is left, for the next sweep. */
@@ -83,6 +103,7 @@ static void sweep_live(struct sweep *sweep)
 		if (!sweep->has_failed && !sweep->opts->dry_run)
 			unlinkat(store->state_fd, path, 0);
 	}
+	adopt(sweep, has_outlived);
 }
 
 static void sweep_goldens(struct sweep *sweep)

@@ -74,7 +74,7 @@ static bool is_alive(struct store *store, const struct store_mark *mark, struct 
 	const char *dir;
 
 	if (mark->pid)
-		return store_mark_is_alive(store, mark, true);
+		return store_mark_is_alive(store, mark);
 	dir = record_get(&user->record, "mount-point");
 	return dir && volume_mount_exists(mark->start_time, dir);
 }

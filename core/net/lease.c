@@ -106,7 +106,7 @@ bool net_user_is_shared(struct net_state *state, const char *id)
 	store_list(state->fd, "users", &names, &ignored);
 	for (size_t i = 0; i < names.count; i++)
 		if (str_ends(names.items[i], suffix) && store_mark_parse(names.items[i], &mark) &&
-		    store_mark_is_alive(state->store, &mark, true))
+		    store_mark_is_alive(state->store, &mark))
 			return true;
 	return false;
 }
@@ -153,7 +153,7 @@ bool net_lease_is_dead(struct net_state *state, const char *net, const struct ne
 	lease_path(net, address, path);
 	n = readlinkat(state->fd, path, holder, sizeof(holder) - 1);
 	holder[n > 0 ? n : 0] = '\0';
-	return store_mark_parse(holder, &mark) && !store_mark_is_alive(state->store, &mark, true);
+	return store_mark_parse(holder, &mark) && !store_mark_is_alive(state->store, &mark);
 }
 
 /* The lease that was just taken. */

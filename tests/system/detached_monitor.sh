@@ -51,6 +51,22 @@ test_the_container_goes_on_writing() {
 	nothing_left
 }
 
+# A start does so once its own container runs; the new monitor lives on after it.
+test_a_run_gives_a_new_one_too() {
+	expect 0 run_stor run -d --name one sleep 1000
+	kill_monitor one
+	expect 0 run_stor run --rm -v "$PWD:/here" sh -c 'sleep 0.3; echo went on'
+	out_is 'went on'
+	err_has "container $(id_of one): its monitor was killed; a new one has taken over"
+	expect 0 run_stor ps
+	same "$(cat "$ERR")" ""
+	kill_monitor one
+	expect 0 run_stor run -d --name two sleep 1000
+	err_has "container $(id_of one): its monitor was killed; a new one has taken over"
+	expect 0 run_stor rm -f one two
+	nothing_left
+}
+
 # It has filled its pipe, waits, and goes on.
 test_a_full_pipe_waits() {
 	expect 0 run_stor run -d --name full sh -c 'while [ ! -e /go ]; do sleep 0.05; done; seq 1 40000; echo >/done; exec sleep 1000'

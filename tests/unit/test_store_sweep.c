@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -218,22 +219,59 @@ static void dry_run_changes_nothing(void **state)
 	assert_int_equal(entries(f->store.state_fd, "live"), 1);
 }
 
+/* Markers of as many containers that a process runs. */
+static void mark(struct fixture *f, pid_t pid, int count)
+{
+	char marker[128];
+
+	for (int i = 0; i < count; i++) {
+		cleanup_free char *id = store_new_id();
+
+		snprintf(marker, sizeof(marker), "live/%ld.%" PRIu64 ".%s", (long)pid,
+		         proc_start_time(pid), id);
+		assert_int_equal(mknodat(f->store.state_fd, marker, S_IFREG | 0600, 0), 0);
+	}
+}
+
+static size_t count_dead(struct fixture *f, bool exact)
+{
+	cleanup_strv struct strv dead = STRV_INIT;
+
+	assert_int_equal(
+		store_list_dead(&f->store, f->store.state_fd, "live", exact, &dead, &f->err), 0);
+	return dead.count;
+}
+
+/* A quick look may miss one among them that nobody has waited for; a thorough one does not. */
+static void the_dead_are_found_among_hundreds(void **state)
+{
+	struct fixture *f = *state;
+	siginfo_t info;
+	pid_t pid;
+
+	open_store(f);
+	pid = fork();
+	if (!pid)
+		_exit(0);
+	assert_true(pid > 0);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	mark(f, pid, 1);
+	assert_int_equal(count_dead(f, false), 1);
+	mark(f, getppid(), 500);
+	assert_int_equal(count_dead(f, true), 1);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(count_dead(f, false), 1);
+}
+
 /* However many are alive: the sweep after each command asks for the processes, and for no more. */
 static void sweep_looks_at_no_container_that_lives(void **state)
 {
 	struct fixture *f = *state;
 	struct stor_err err = STOR_ERR_INIT;
-	char marker[128];
 
 	open_store(f);
 	assert_int_equal(store_sweep(&f->store, &f->err), 0);
-	for (int i = 0; i < 500; i++) {
-		cleanup_free char *id = store_new_id();
-
-		snprintf(marker, sizeof(marker), "live/%ld.%llu.%s", (long)getpid(),
-		         (unsigned long long)proc_start_time(getpid()), id);
-		assert_int_equal(mknodat(f->store.state_fd, marker, S_IFREG | 0600, 0), 0);
-	}
+	mark(f, getpid(), 500);
 	/* Whoever looks into the folder of containers now fails. */
 	unlinkat(f->store.fd, "containers", AT_REMOVEDIR);
 	assert_int_equal(mknodat(f->store.fd, "containers", S_IFREG | 0600, 0), 0);
@@ -256,6 +294,7 @@ int main(void)
 		test(first_sweep_after_a_boot_ends_what_ran),
 		test(dead_container_is_noticed_when_looked_at),
 		test(dry_run_changes_nothing),
+		test(the_dead_are_found_among_hundreds),
 		test(sweep_looks_at_no_container_that_lives),
 	};
 
