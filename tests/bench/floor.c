@@ -24,6 +24,7 @@
 
 #include "core/later.h"
 #include "tests/bench/raw_attach.h"
+#include "tests/bench/raw_cgroup.h"
 #include "tests/bench/raw_system.h"
 #include "tests/bench/raw_veth.h"
 
@@ -41,6 +42,7 @@ struct root {
 struct container {
 	char name[4096];
 	int folder, mounts; /* -1: none. mounts: its mount namespace, with the overlay */
+	struct raw_cgroup cgroup;
 };
 
 static int open_tree(int at, const char *path, unsigned flags)
@@ -127,10 +129,12 @@ static int mount_overlay(const struct root *root)
 	return (int)check("fsmount", syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV));
 }
 
-static void run_inside(const struct root *root, bool has_system, char **argv)
+static void run_inside(const struct root *root, const struct container *container, char **argv)
 {
 	int tree = root->base;
 
+	if (container)
+		raw_cgroup_enter(&container->cgroup);
 	check("private", mount(NULL, "/", NULL, FLAG_REC | FLAG_PRIVATE, NULL));
 	if (root->upper >= 0)
 		tree = mount_overlay(root);
@@ -139,7 +143,7 @@ static void run_inside(const struct root *root, bool has_system, char **argv)
 	check("pivot_root", syscall(SYS_pivot_root, ".", "."));
 	check("umount", umount2(".", FLAG_DETACH));
 	check("proc", mount("proc", "/proc", "proc", FLAG_NOSUID | FLAG_NODEV | FLAG_NOEXEC, NULL));
-	if (has_system) {
+	if (container) {
 		raw_dev();
 		raw_hide();
 		raw_confine();
@@ -148,13 +152,15 @@ static void run_inside(const struct root *root, bool has_system, char **argv)
 	check(argv[0], -1);
 }
 
-/* A record of the container; and over a directory, an overlay with an upper layer beside it. */
-static struct container begin(const char *folder, struct root *root)
+/* A record of the container, its control group; and over a directory, an overlay with an upper
+ * layer beside it. */
+static struct container begin(const char *folder, struct root *root, struct clone_args *args)
 {
 	struct container container = { .folder = -1, .mounts = -1 };
 	struct stat st;
 
 	container.folder = raw_container(folder, container.name, sizeof(container.name));
+	container.cgroup = raw_cgroup(args);
 	check("root", fstatat(root->base, "", &st, AT_EMPTY_PATH));
 	if (root->upper < 0 && S_ISDIR(st.st_mode) && later_is_unnoticed(root->base))
 		root->upper = open_tree(container.folder, "", AT_EMPTY_PATH);
@@ -189,24 +195,26 @@ static int run(struct root *root, bool has_veth, const char *folder, char **argv
 	int status;
 	pid_t pid;
 
-	if (folder)
-		container = begin(folder, root);
 	args.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
 	             CLONE_VFORK;
 	if (has_veth)
 		raw_veth();
 	else
 		args.flags |= CLONE_NEWNET;
+	if (folder)
+		container = begin(folder, root, &args);
 	pid = (pid_t)check("clone3", syscall(SYS_clone3, &args, sizeof(args)));
 	if (!pid)
-		run_inside(root, folder, argv);
+		run_inside(root, folder ? &container : NULL, argv);
 	if (folder)
 		note_running(&container, root, pid);
 	status = wait_for(pid);
 	close(root->upper);
 	close(root->base);
-	if (folder)
+	if (folder) {
 		raw_remove(container.folder, container.name);
+		raw_cgroup_remove(&container.cgroup);
+	}
 	later_close(&container.mounts);
 	return status;
 }

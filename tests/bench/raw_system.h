@@ -2,7 +2,8 @@
 /*
  * The least that everything which users expect of a container can cost, one system call after the
  * other and nothing decided: a record of it, an overlay of its own, /dev, /sys, what is hidden of
- * /proc, capabilities, a keyring, and stor's default system call filter.
+ * /proc, capabilities, a keyring, and stor's default system call filter. The control group that
+ * lets it use no other devices is raw_cgroup.h's.
  */
 #ifndef BENCH_RAW_SYSTEM_H
 #define BENCH_RAW_SYSTEM_H
