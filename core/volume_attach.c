@@ -90,13 +90,17 @@ static int save_attached_user(struct attaching *a, struct stor_err *err)
 	return save_user(a, err);
 }
 
+static bool is_mountable(const struct volume *volume)
+{
+	return volume->kind == VOLUME_NAMED;
+}
+
 /* A mount on the host of a volume whose backend has no lock that lasts as long. */
-static const struct volume_user *mounted_user(const struct volume *volume,
-                                              const struct volume_users *users, bool read_only)
+static const struct volume_user *mounted_user(const struct volume_users *users, bool read_only)
 {
 	const struct volume_user *user = volume_users_live_conflict(users, read_only);
 
-	return user && !user->pid && volume->kind == VOLUME_NAMED ? user : NULL;
+	return user && !user->pid ? user : NULL;
 }
 
 /* Asks the backend. *users: who is known to have the volume; it is looked up again afterwards. */
@@ -124,7 +128,7 @@ static int attach_backend(struct attaching *a, struct stor_attachment *attachmen
 	user = volume_users_live_conflict(&users, a->opts->read_only);
 	if (user)
 		req.busy_wait_ms = 0;
-	if (mounted_user(a->volume, &users, a->opts->read_only))
+	if (is_mountable(a->volume) && mounted_user(&users, a->opts->read_only))
 		return volume_fail_busy(a->volume, user, err);
 	if (backend_attach(a->volume->backend, &a->volume->ref, &req, attachment, err) == 0)
 		return 0;
@@ -211,7 +215,7 @@ static int check_mounts(struct attaching *a, struct stor_err *err)
 
 	if (volume_users_load(a->store, a->volume, &users, err) < 0)
 		return -1;
-	user = mounted_user(a->volume, &users, a->opts->read_only);
+	user = mounted_user(&users, a->opts->read_only);
 	return user ? volume_fail_busy(a->volume, user, err) : 0;
 }
 
@@ -224,7 +228,7 @@ static int attach_and_mount(struct attaching *a, struct stor_err *err)
 	if (attach_backend(a, &attachment, err) < 0)
 		return -1;
 	kill_point("volume-attached");
-	if ((is_tracked(a->volume) && !a->opts->snapshot && check_mounts(a, err) < 0) ||
+	if ((is_mountable(a->volume) && !a->opts->snapshot && check_mounts(a, err) < 0) ||
 	    mount_attachment(a, &attachment, err) < 0) {
 		close_attachment(&attachment);
 		return -1;
