@@ -146,7 +146,8 @@ int backend_info(const struct backend *b, const struct stor_volume *v, struct st
 		                    .allocated_bytes = STOR_UNKNOWN,
 		                    .exclusive_bytes = STOR_UNKNOWN,
 		                    .emit = info->emit ? info->emit : ignore_line,
-		                    .emit_ctx = info->emit_ctx };
+		                    .emit_ctx = info->emit_ctx,
+		                    .flags = info->flags };
 
 	backend_call_begin(&call, b, "info", v->path);
 	if (backend_call_end(&call, b->ops.info(&volume, &filled, &call.err), err) < 0)

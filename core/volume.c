@@ -192,7 +192,7 @@ int volume_lock(struct store *store, const struct volume *volume, bool readers_m
 {
 	cleanup_users struct volume_users users = VOLUME_USERS_INIT;
 	cleanup_close int lock_fd = store_lock(store, volume->key, true, LOCK_WAIT_MS, err);
-	struct stor_info info = { .struct_size = sizeof(info) };
+	struct stor_info info = { .struct_size = sizeof(info), .flags = STOR_INFO_IN_USE_ONLY };
 	const struct volume_user *user;
 
 	if (lock_fd < 0)

@@ -275,7 +275,7 @@ int volume_attach(struct store *store, const struct volume *volume, const struct
 
 static bool is_in_use(const struct volume *volume)
 {
-	struct stor_info info = { .struct_size = sizeof(info) };
+	struct stor_info info = { .struct_size = sizeof(info), .flags = STOR_INFO_IN_USE_ONLY };
 	struct stor_err ignored = STOR_ERR_INIT;
 
 	return backend_info(volume->backend, &volume->ref, &info, &ignored) == 0 && info.in_use;

@@ -27,7 +27,7 @@ static int begin_locked(struct store *store, const struct volume *volume, bool r
                         struct volume_change *change, struct stor_err *err)
 {
 	cleanup_users struct volume_users users = VOLUME_USERS_INIT;
-	struct stor_info info = { .struct_size = sizeof(info) };
+	struct stor_info info = { .struct_size = sizeof(info), .flags = STOR_INFO_IN_USE_ONLY };
 	const struct volume_user *writer;
 
 	if (volume_check_there(store, volume, err) < 0 ||

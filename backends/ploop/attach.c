@@ -99,6 +99,7 @@ static int attach_engine(struct attach *a, struct stor_attachment *attachment, s
 	struct ploop_open_params open = ploop_volume_params(&a->pv, !a->read_only);
 	struct ploop_server_params params = { .open = &open,
 		                              .read_only = a->read_only,
+		                              .is_throwaway = a->pv.dir->is_throwaway,
 		                              .lock_fd = a->pv.lock_fd };
 	struct ploop_extent extent;
 	char name[PATH_MAX];
@@ -167,6 +168,7 @@ int ploop_attach(const struct stor_volume *volume, const struct stor_attach_req 
 	if (ploop_volume_open(volume, a.read_only ? PLOOP_VOLUME_READS : 0, req->busy_wait_ms,
 	                      &a.pv, err))
 		return -1;
+	a.pv.dir->is_throwaway = req->flags & STOR_ATTACH_EPHEMERAL;
 	if (req->snapshot) {
 		ploop_snapshot_guid(req->snapshot, guid);
 		a.guid = guid;

@@ -191,6 +191,8 @@ int ploop_clone(const struct stor_volume *volume, const struct stor_clone_req *r
 	c.descriptor.sectors = c.from.descriptor.sectors;
 	c.descriptor.cluster_sectors = c.from.descriptor.cluster_sectors;
 	c.to = dir_fd < 0 ? NULL : ploop_dir_open_fd(dir_fd);
+	if (c.to)
+		c.to->is_throwaway = !c.is_lasting;
 	r = c.to ? make(&c, err)
 	         : host->fail(err, STOR_FAILED, errno, "ploop: open %s", volume->path);
 	ploop_dir_close(c.to);

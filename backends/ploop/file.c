@@ -88,7 +88,7 @@ static int real_pwrite(struct ploop_file *file, const void *data, size_t length,
 
 static int real_sync(struct ploop_file *file)
 {
-	return fdatasync(file->fd) ? -errno : 0;
+	return !file->is_throwaway && fdatasync(file->fd) ? -errno : 0;
 }
 
 static int real_truncate(struct ploop_file *file, uint64_t size)
@@ -239,6 +239,9 @@ static int real_seal(struct ploop_file *file, uint64_t offset, uint64_t length, 
 	uint64_t end = offset + length;
 	int r;
 
+	/* For other programs, which will not see it. */
+	if (file->is_throwaway)
+		return 0;
 	/* What was written and waits in the page cache counts as a hole until it is on its way. */
 	if (fdatasync(file->fd))
 		return -errno;
@@ -288,8 +291,7 @@ int ploop_file_from_fd(int fd, struct ploop_file **file)
 
 	if (!real)
 		return flags < 0 ? -errno : -ENOMEM;
-	real->file.ops = &real_file_ops;
-	real->file.fd = fd;
+	real->file = (struct ploop_file){ .ops = &real_file_ops, .fd = fd };
 	real->is_direct = flags & O_DIRECT;
 	*file = &real->file;
 	return 0;
@@ -324,8 +326,9 @@ static int real_open(struct ploop_dir *dir, const char *name, unsigned flags,
 	real = malloc(sizeof(*real));
 	if (!real)
 		return -ENOMEM;
-	real->file.ops = &real_file_ops;
-	real->file.fd = steal_fd(&fd);
+	real->file = (struct ploop_file){ .ops = &real_file_ops,
+		                          .fd = steal_fd(&fd),
+		                          .is_throwaway = dir->is_throwaway };
 	real->is_direct = is_direct;
 	*file = &real->file;
 	return 0;
@@ -345,7 +348,7 @@ static int real_unlink(struct ploop_dir *dir, const char *name)
 
 static int real_dir_sync(struct ploop_dir *dir)
 {
-	return fsync(((struct real_dir *)dir)->fd) ? -errno : 0;
+	return !dir->is_throwaway && fsync(((struct real_dir *)dir)->fd) ? -errno : 0;
 }
 
 static int real_list(struct ploop_dir *dir, int (*each)(void *ctx, const char *name), void *ctx)
@@ -397,7 +400,7 @@ struct ploop_dir *ploop_dir_open_fd(int dir_fd)
 	real = malloc(sizeof(*real));
 	if (!real)
 		return NULL;
-	real->dir.ops = &real_dir_ops;
+	real->dir = (struct ploop_dir){ .ops = &real_dir_ops };
 	real->fd = steal_fd(&fd);
 	return &real->dir;
 }

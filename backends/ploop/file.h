@@ -40,6 +40,8 @@ struct ploop_file_ops {
 struct ploop_file {
 	const struct ploop_file_ops *ops;
 	int fd; /* of a real file; -1 otherwise */
+	/* Of a volume that nobody sees again after its use: sync() and seal() do nothing. */
+	bool is_throwaway;
 };
 
 #define PLOOP_OPEN_WRITE 1u
@@ -67,6 +69,7 @@ struct ploop_dir_ops {
 
 struct ploop_dir {
 	const struct ploop_dir_ops *ops;
+	bool is_throwaway; /* so are the files that are opened in it from now on */
 };
 
 /* A real directory; keeps a copy of the descriptor. NULL with errno. */

@@ -120,6 +120,8 @@ int ploop_info(const struct stor_volume *volume, struct stor_info *info, struct 
 	info->format = "ploop, broken";
 	if (!is_broken(&pv) && describe_chain(&pv, info, err))
 		return -1;
+	if (info->flags & STOR_INFO_IN_USE_ONLY)
+		return 0;
 	for (unsigned i = 0; i < pv.descriptor.image_count; i++)
 		if (count_image(&pv, pv.descriptor.images[i].file, &own, &shared, err))
 			return -1;

@@ -15,6 +15,7 @@ struct ploop_server_params {
 	/* The chain; its executor is not used. The files are taken over, also on failure. */
 	const struct ploop_open_params *open;
 	bool read_only;
+	bool is_throwaway;    /* nobody sees the image again when the server is gone */
 	bool direct_io;       /* of the loop device; the image files are as they were opened */
 	uint32_t block_bytes; /* logical block size of the device; 0: 512 */
 	/* The part of the disk that the device is; size 0: to its end. */

@@ -99,7 +99,8 @@ static struct server_io *take_spare(struct ploop_server *server)
 static void submit(struct ploop_executor *executor, struct ploop_io *io)
 {
 	struct ploop_server *server = (struct ploop_server *)executor;
-	bool is_queued = server->is_turning && io->file->fd >= 0;
+	bool is_nothing = io->op == PLOOP_IO_SYNC && io->file->is_throwaway;
+	bool is_queued = server->is_turning && io->file->fd >= 0 && !is_nothing;
 	struct server_io *sio = is_queued ? take_spare(server) : NULL;
 
 	if (!sio) {
@@ -160,6 +161,7 @@ static void target_submit(struct export_target *target, struct export_request *r
 void ploop_server_prepare(struct ploop_server *server, const struct ploop_server_params *params)
 {
 	server->executor.submit = submit;
+	server->is_throwaway = params->is_throwaway;
 	server->target = (struct export_target){
 		.read_only = params->read_only,
 		.room_bytes = sizeof(struct ploop_request),

@@ -163,7 +163,9 @@ static int run(struct ploop_server *server)
 		ring_free(&server->ring);
 	}
 	/* What the flush at the end cannot write leaves the mark for the next one to see. */
-	if (ploop_engine_close(server->engine, err))
+	if (server->is_throwaway)
+		ploop_engine_abandon(server->engine);
+	else if (ploop_engine_close(server->engine, err))
 		result = 1;
 	ploop_server_spare_free(server);
 	return result;

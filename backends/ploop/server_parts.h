@@ -57,6 +57,7 @@ struct ploop_server {
 	int fuse_fd, control_fd;
 	int top_fd; /* of the top's file, which is locked exclusively; of the engine */
 	uint32_t cluster_sectors;
+	bool is_throwaway; /* the image is left as it is at the end */
 	bool is_partition; /* what is served ends with the disk's partition */
 	struct ring_op control_op;
 	bool is_asked; /* the control socket has something to say */

@@ -215,6 +215,9 @@ typedef int (*stor_emit_fn)(void *ctx, const char *key, const char *value);
 
 #define STOR_UNKNOWN UINT64_MAX
 
+/* in_use alone is asked, perhaps many times in a row: the rest may be left as it is. */
+#define STOR_INFO_IN_USE_ONLY 1u
+
 struct stor_info {
 	size_t struct_size;
 	uint64_t size_bytes;      /* what a filesystem in it can hold; STOR_UNKNOWN: no limit */
@@ -226,6 +229,7 @@ struct stor_info {
 	/* For what has no field here. */
 	stor_emit_fn emit;
 	void *emit_ctx;
+	uint32_t flags; /* what is asked: STOR_INFO_IN_USE_ONLY */
 };
 
 enum stor_clone_mode {
