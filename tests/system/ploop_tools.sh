@@ -213,6 +213,18 @@ test_busy() {
 	expect 0 run_stor volume snapshot v a
 }
 
+# It costs milliseconds to load, and a start and an end have no use for it.
+test_a_run_loads_no_libploop() {
+	needs_libploop
+	expect 0 run_stor volume create --backend ploop --size 20M --image busybox v
+	LD_DEBUG=files LD_DEBUG_OUTPUT=$PWD/loaded expect 0 run_stor run --rm --root v true
+	LD_DEBUG=files LD_DEBUG_OUTPUT=$PWD/loaded expect 0 run_stor run --rm --backend ploop true
+	ls loaded.* >/dev/null
+	! grep -l 'libploop\.so' loaded.* || fail "a run loads libploop"
+	LD_DEBUG=files LD_DEBUG_OUTPUT=$PWD/told expect 0 run_stor volume inspect v
+	grep -q 'libploop\.so' told.* || fail "the test does not see what is loaded"
+}
+
 # --- without libploop ---
 
 # In a mount namespace that has an empty file in its place.

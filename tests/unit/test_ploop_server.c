@@ -157,6 +157,7 @@ static void must_serve(struct served *served, const struct ploop_link *links, un
 		                              .name = "stor-ploop unit test",
 		                              .open = &open,
 		                              .read_only = read_only,
+		                              .is_throwaway = image_dir->is_throwaway,
 		                              .direct_io = true,
 		                              .block_bytes = 512 };
 	struct stor_err err = STOR_ERR_INIT;
@@ -577,6 +578,26 @@ static void an_idle_server_is_small(void **state)
 	must_end(&served);
 }
 
+/* Read and written like any other, but nothing is done for whoever would open it next. */
+static void what_is_thrown_away_is_left_as_it_is(void **state)
+{
+	const struct scratch *scratch = *state;
+	struct served served;
+
+	image_dir->is_throwaway = true;
+	make_image("disk");
+	serve_one(&served, "disk", false);
+	mkfs(&served);
+	must_mount(scratch, &served);
+	fake_host_sh("cd %s/mnt && head -c 8M /dev/urandom | tee data | md5sum >../sum && "
+	             "sync -f . && dd if=data bs=1M iflag=direct 2>/dev/null | md5sum | "
+	             "cmp - ../sum",
+	             scratch->dir);
+	scratch_unmount(scratch);
+	must_end(&served);
+	assert_true(mark_of(scratch, "disk") == PLOOP_MARK_IN_USE);
+}
+
 /* test_ploop_server [PATTERN]: chooses tests. */
 int main(int argc, char **argv)
 {
@@ -592,6 +613,7 @@ int main(int argc, char **argv)
 		TEST(it_grows_ahead_of_need),
 		TEST(a_full_disk_has_no_room_ahead),
 		TEST(an_idle_server_is_small),
+		TEST(what_is_thrown_away_is_left_as_it_is),
 	};
 
 	if (argc > 1)
