@@ -99,6 +99,23 @@ test_options_stand_in_the_pages() {
 	done
 }
 
+# tests/system/json.sh compares what the sections say with what is printed.
+test_every_command_with_json_has_its_section() {
+	local command
+	while read -r command; do
+		# shellcheck disable=SC2086 # words
+		if run_stor $command --help | grep -Eq -- '--format .*json|as JSON'; then echo "stor $command"; fi
+	done < <(all_commands) | sort >with
+	echo 'stor bench report' | sort - with >commands
+	sed -n 's/^=head2 \(stor .*\)/\1/p' "$TOP/docs/stor-json.5.pod" | sort >sections
+	diff commands sections || fail 'stor-json(5) has other sections than commands print JSON (<: only the command, >: only the page)'
+	# Their pages lead to it.
+	while read -r command; do
+		grep -q 'stor-json(5)' "$(page_of "${command#stor }")" "$TOP/docs/${command// /-}.1.pod" 2>/dev/null ||
+			fail "the page of $command does not name stor-json(5)"
+	done <sections
+}
+
 # What a backend can have, and what it gets of stor, by the header's names.
 test_callbacks_stand_in_their_page() {
 	local name names
