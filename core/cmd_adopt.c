@@ -227,14 +227,6 @@ static void adopt_marked(struct store *store, const struct store_mark *mark)
 	log_warn("container %s: its monitor was killed; a new one has taken over", a.id);
 }
 
-/* An exit code of the record: -1 where it is not known. */
-static int recorded_code(const struct record *record)
-{
-	uint64_t code = record_get_u64(record, "exit-code", UINT64_MAX);
-
-	return code > 255 ? -1 : (int)code;
-}
-
 /* The container has ended, unseen or not: is it to be started again? */
 static bool is_owed(struct adoption *a)
 {
@@ -245,8 +237,8 @@ static bool is_owed(struct adoption *a)
 	    container_load_current(a->store, a->id, &record, &ignored) < 0)
 		return false;
 	restore_config(a, &record);
-	a->exit_code = recorded_code(&record);
-	return container_is_kept(&a->config, &record, a->exit_code);
+	a->exit_code = container_recorded_code(&record);
+	return container_is_kept(&a->config, &record);
 }
 
 /* The process of the mark, STATE/keep/NAME, is dead. One whose container runs is taken over by its

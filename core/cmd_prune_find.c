@@ -23,6 +23,7 @@ struct search {
 	struct store *store;
 	const struct prune_wish *wish;
 	struct prune_list *list;
+	struct strv kept;                       /* containers whose monitor waits, or is alive */
 	struct strv images, image_ids, volumes; /* used by containers that stay */
 	bool is_unsure;                         /* there is one of which that is not known */
 };
@@ -121,6 +122,15 @@ static void keep_what_it_uses(struct search *s, const struct container_config *c
 			strv_add(&s->volumes, config->mounts[i].source);
 }
 
+/* Will it be started again? After a boot nobody does that for one that failed, and neither does a
+ * monitor that has tried often enough. */
+static bool is_to_be_started(const struct search *s, const char *id,
+                             const struct container_config *config, const struct record *record)
+{
+	return container_is_kept(config, record) &&
+	       (config->restart != CONFIG_RESTART_ON_FAILURE || strv_has(&s->kept, id));
+}
+
 static void look_at_container(struct search *s, const char *id)
 {
 	cleanup_config struct container_config config;
@@ -135,7 +145,7 @@ static void look_at_container(struct search *s, const char *id)
 	}
 	if (store_is_live(s->store, id, NULL) ||
 	    !strcmp(record_get(&record, "status"), "running") ||
-	    container_is_kept(&config, &record, 0) || !passes(s, &record, "label"))
+	    is_to_be_started(s, id, &config, &record) || !passes(s, &record, "label"))
 		keep_what_it_uses(s, &config, &record);
 	else
 		add_item(s, PRUNE_CONTAINER, id, record_get(&record, "name"),
@@ -146,7 +156,8 @@ static int find_containers(struct search *s, struct stor_err *err)
 {
 	cleanup_strv struct strv ids = STRV_INIT;
 
-	if (container_list(s->store, &ids, err) < 0)
+	if (container_list_kept(s->store, &s->kept, err) < 0 ||
+	    container_list(s->store, &ids, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ids.count; i++)
 		look_at_container(s, ids.items[i]);
@@ -236,6 +247,7 @@ int prune_find(struct store *store, const struct prune_wish *wish, struct prune_
 		result = find_images(&s, err);
 	if (!result && !s.is_unsure && wish->with_volumes)
 		result = find_volumes(&s, err);
+	strv_free(&s.kept);
 	strv_free(&s.images);
 	strv_free(&s.image_ids);
 	strv_free(&s.volumes);

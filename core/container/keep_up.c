@@ -175,9 +175,28 @@ void container_keep_up_again(struct store *store, struct container_config *confi
 	unmark(store, id);
 }
 
-bool container_is_kept(const struct container_config *config, const struct record *record,
-                       int exit_code)
+int container_recorded_code(const struct record *record)
+{
+	uint64_t code = record_get_u64(record, "exit-code", UINT64_MAX);
+
+	return code > 255 ? -1 : (int)code;
+}
+
+bool container_is_kept(const struct container_config *config, const struct record *record)
 {
 	return !strcmp(record_get(record, "status"), "exited") && !record_get(record, "stopped") &&
-	       wants_again(config, exit_code, 0);
+	       wants_again(config, container_recorded_code(record), 0);
+}
+
+int container_list_kept(struct store *store, struct strv *ids, struct stor_err *err)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+	struct store_mark mark;
+
+	if (store_list(store->state_fd, "keep", &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++)
+		if (store_mark_parse(names.items[i], &mark) && store_mark_is_alive(store, &mark))
+			strv_add(ids, mark.rest);
+	return 0;
 }

@@ -23,9 +23,14 @@ void container_keep_up(struct store *store, struct container_config *config, con
 void container_keep_mark(struct store *store, const struct container_config *config,
                          const char *id);
 
-/* Is it for a new monitor to start the container again, which has ended? */
-bool container_is_kept(const struct container_config *config, const struct record *record,
-                       int exit_code);
+/* The exit code that a container's record tells; -1: it is not known. */
+int container_recorded_code(const struct record *record);
+
+/* Is the container, by its record, one that has ended and that a monitor starts again? */
+bool container_is_kept(const struct container_config *config, const struct record *record);
+
+/* Add the ids of the containers that a living monitor keeps up, or is about to let go of. */
+int container_list_kept(struct store *store, struct strv *ids, struct stor_err *err);
 
 /* As container_keep_up(), going on from where a killed monitor was: `text` of its mark. */
 void container_keep_up_again(struct store *store, struct container_config *config, const char *id,

@@ -107,6 +107,29 @@ test_json() {
 	out_is '[]'
 }
 
+# One that failed stays while its monitor waits; not when that has given up, nor one that did not fail.
+test_one_that_failed() {
+	expect 0 run_stor run -d --name again --restart on-failure sh -c 'exit 3'
+	expect 0 run_stor run -d --name gave-up --restart on-failure:1 sh -c 'exit 3'
+	expect 0 run_stor run -d --name well --restart on-failure sh -c 'exit 0'
+	has_waiting() { [ "$(find "$STOR_STATE/keep" -mindepth 1 | wc -l)" = "$1" ]; }
+	wait_for has_waiting 1
+	for i in 1 2 3; do
+		expect 0 run_stor prune -f
+		same "$(containers)" 'again '
+		sleep 0.2
+	done
+	# Its monitor is killed, and the next command puts another one in its place.
+	wait_for has_status again exited
+	kill -9 "$(basename "$STOR_STATE"/keep/*."$(id_of again)" | cut -d. -f1)"
+	expect 0 run_stor prune -f
+	same "$(containers)" 'again '
+	expect 0 run_stor stop -t 0 again
+	expect 0 run_stor prune -f
+	same "$(containers)" ''
+	nothing_left
+}
+
 test_what_will_be_used_again_stays() {
 	# Waiting for its next start; mounted on the host; a container that nobody can read.
 	expect 0 run_stor run -d --name again --restart always sh -c 'exit 0'
