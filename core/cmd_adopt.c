@@ -23,6 +23,7 @@
 #include "core/cmd_run_options.h"
 #include "core/container/keep_up.h"
 #include "core/container/output.h"
+#include "core/container_cgroup.h"
 #include "core/container_life.h"
 #include "core/container_store.h"
 #include "core/host.h"
@@ -127,6 +128,15 @@ static int take_over(struct adoption *a, struct stor_err *err)
 	return 0;
 }
 
+static void note_oom(const struct adoption *a)
+{
+	cleanup_record struct record record = RECORD_INIT;
+	struct stor_err gone = STOR_ERR_INIT;
+
+	if (container_load(a->store, a->id, &record, &gone) == 0)
+		container_note_oom(a->store, a->id, &record, NULL);
+}
+
 /* Until its end, and what is to be done then. */
 static void stay(struct adoption *a)
 {
@@ -140,6 +150,7 @@ static void stay(struct adoption *a)
 	if (pidfd_exit_status(a->process.pidfd, &status) == 0)
 		snprintf(code, sizeof(code), "%d", proc_exit_code(status));
 	output_close(&a->output);
+	note_oom(a);
 	/* A token that the dead one left is ended as those of the dead are. */
 	move_users(a->store, a->own, a->dead);
 	if (container_end_adopted(a->store, a->id, code, &err) == 0)

@@ -7,8 +7,10 @@
 
 #include <stor/util.h>
 
+#include "core/base/log.h"
 #include "core/base/proc.h"
 #include "core/container_store.h"
+#include "core/event.h"
 
 static const char *reason(void *ctx, uint32_t controller)
 {
@@ -106,4 +108,20 @@ int container_open_cgroup(struct store *store, const char *name, char **id, stru
 		return -1;
 	*id = steal_ptr(&found);
 	return 0;
+}
+
+void container_note_oom(struct store *store, const char *id, const struct record *record,
+                        const struct cgroup *cgroup)
+{
+	cleanup_cgroup struct cgroup own = CGROUP_INIT;
+	struct stor_err missing = STOR_ERR_INIT;
+	struct cgroup_stats stats;
+
+	if (!cgroup && cgroup_open(store, id, &own, &missing) < 0) {
+		log_debug("%s", missing.text);
+		return;
+	}
+	if (cgroup_read_stats(cgroup ? cgroup : &own, CGROUP_PAYLOAD, &stats) && stats.oom_kills &&
+	    stats.oom_kills != CGROUP_UNKNOWN)
+		event_container(store, "oom", id, record, NULL);
 }

@@ -150,6 +150,14 @@ int container_record_updates(struct store *store, const char *id, const struct s
 	return container_note(store, id, &record, &flag, err);
 }
 
+bool container_is_updated(struct store *store, const char *id)
+{
+	char path[PATH_BYTES];
+
+	updates_path(id, path);
+	return faccessat(store->fd, path, F_OK, 0) == 0;
+}
+
 void container_forget_updates(struct store *store, const char *id, const struct record *record)
 {
 	char path[PATH_BYTES];

@@ -25,6 +25,9 @@ void container_fold_options(struct record *record, const struct strv *given);
 int container_record_updates(struct store *store, const char *id, const struct strv *given,
                              struct stor_err *err);
 
+/* Has anybody ever updated it? Quick, without reading its record. */
+bool container_is_updated(struct store *store, const char *id);
+
 /* The container's folder will be another's. */
 void container_forget_updates(struct store *store, const char *id, const struct record *record);
 

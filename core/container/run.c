@@ -18,7 +18,9 @@
 #include "core/container/output.h"
 #include "core/container/plan.h"
 #include "core/container/start.h"
+#include "core/container_cgroup.h"
 #include "core/container_store.h"
+#include "core/container_updates.h"
 #include "core/event.h"
 #include "core/image.h"
 #include "core/later.h"
@@ -247,15 +249,14 @@ static void note_running(struct run *run)
 		log_warn("%s", err.text);
 }
 
-/* Its memory limit has killed processes. */
+/* One that had no limit may have been given one since. */
 static void note_oom(const struct run *run)
 {
-	struct cgroup_stats stats;
+	bool has_limit = run->config->cgroup.limits.memory_bytes != 0;
 
-	if (run->config->cgroup.limits.memory_bytes &&
-	    cgroup_read_stats(&run->cgroup, CGROUP_PAYLOAD, &stats) && stats.oom_kills &&
-	    stats.oom_kills != CGROUP_UNKNOWN)
-		event_container(run->store, "oom", run->id, &run->record, NULL);
+	if (has_limit || container_is_updated(run->store, run->id))
+		container_note_oom(run->store, run->id, &run->record,
+		                   has_limit ? &run->cgroup : NULL);
 }
 
 /* Everything is released even when a step fails; the first failure is reported. Mounts that are

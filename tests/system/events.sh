@@ -26,8 +26,8 @@ test_the_life_of_a_container() {
 	expect 0 run_stor events --filter event=rename
 	out_has '^20..-..-..T..:..:..\.[0-9]{9}Z container rename [0-9a-f]{12} \(name=tin, image=busybox, old_name=box\)$'
 	# In the order of their times.
-	run_stor events --format '{{.Time}}' >times
-	sort -c times || fail 'not in order'
+	run_stor events --format '{{.Time}}' >moments
+	sort -c moments || fail 'not in order'
 }
 
 test_ends_of_every_kind() {
@@ -52,6 +52,31 @@ test_ends_of_every_kind() {
 	# What never started was never there.
 	expect 127 run_stor run --rm --name never -- /no/such/program
 	same "$(actions --filter container=never)" ''
+}
+
+# Its memory limit has killed processes: also one that it got while it ran, also when its monitor did not stay, and
+# only then.
+test_out_of_memory() {
+	local fill='while [ ! -e /go ]; do sleep 0.05; done; tail /dev/zero; true'
+	expect 0 run_stor run -d --name box sh -c "$fill"
+	expect 0 run_stor run -d --name bare sh -c "$fill"
+	expect 0 run_stor run -d --name adopted sh -c "$fill"
+	expect 0 run_stor run -d --name limited --memory 16M --memory-swap 16M sh -c "$fill"
+	expect 0 run_stor update --pids-limit 50 bare
+	expect 0 run_stor update --memory 16M --memory-swap 16M box adopted
+	kill -KILL "$(monitor_of adopted)" "$(monitor_of limited)"
+	expect 0 run_stor ps
+	for name in box adopted limited; do
+		run_stor exec "$name" touch /go
+		expect 0 run_stor wait "$name"
+		same "$(actions --filter "container=$name" --filter event=oom --filter event=die)" 'oom die '
+	done
+	run_stor exec bare sh -c 'kill $(pidof sleep); exit 0'
+	expect 0 run_stor kill bare
+	expect 0 run_stor wait bare
+	same "$(actions --filter container=bare --filter event=oom --filter event=die)" 'die '
+	expect 0 run_stor rm box bare adopted limited
+	nothing_left
 }
 
 test_images_and_volumes() {
