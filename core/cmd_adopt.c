@@ -227,7 +227,8 @@ static void adopt_marked(struct store *store, const struct store_mark *mark)
 	struct stor_err ignored = STOR_ERR_INIT;
 	cleanup_close int lock_fd = -1;
 
-	if (container_load(store, a.id, &record, &ignored) < 0 || !container_outlives(&record))
+	if (container_load(store, a.id, &record, &ignored) < 0 ||
+	    !container_outlives(store, &record))
 		return;
 	lock_fd = store_lock(store, key, true, LOCK_WAIT_MS, &ignored);
 	/* Somebody else may have been quicker. */

@@ -8,7 +8,6 @@
 #include <stor/util.h>
 
 #include "core/base/log.h"
-#include "core/base/proc.h"
 #include "core/container_store.h"
 #include "core/event.h"
 
@@ -56,12 +55,10 @@ static pid_t first_process(struct store *store, const char *id)
 {
 	cleanup_record struct record record = RECORD_INIT;
 	struct stor_err ignored = STOR_ERR_INIT;
-	pid_t pid;
 
 	if (!store_is_live(store, id, NULL) || container_load(store, id, &record, &ignored) < 0)
 		return 0;
-	pid = (pid_t)record_get_u64(&record, "pid", 0);
-	return pid && proc_is_alive(pid, record_get_u64(&record, "start-time", 0)) ? pid : 0;
+	return container_first_process(store, &record);
 }
 
 /* Nobody else may be about to do the same. */

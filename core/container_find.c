@@ -56,7 +56,7 @@ int container_load_current(struct store *store, const char *id, struct record *r
 		return 0;
 	if (!container_has_died(record, store_life(store, id, NULL)))
 		return 0;
-	if (!container_outlives(record)) {
+	if (!container_outlives(store, record)) {
 		if (container_reap(store, id, err) < 0)
 			return -1;
 	} else if (store->adopt) {

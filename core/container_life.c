@@ -39,7 +39,6 @@ int container_open_process(struct store *store, const char *id, struct record *r
 {
 	cleanup_record struct record own = RECORD_INIT;
 	cleanup_close int fd = -1;
-	uint64_t start_time;
 	pid_t pid;
 
 	if (!record)
@@ -47,12 +46,11 @@ int container_open_process(struct store *store, const char *id, struct record *r
 	if (!record->keys.count && container_load(store, id, record, err) < 0)
 		return -1;
 	pid = (pid_t)record_get_u64(record, "pid", 0);
-	start_time = record_get_u64(record, "start-time", 0);
-	if (!pid || strcmp(record_get(record, "status"), "running") != 0)
+	if (!pid)
 		return fail_not_running(id, err);
 	fd = sys_pidfd_open(pid);
 	/* Looked at afterwards, the number was not another process's. */
-	if (fd < 0 || !proc_is_alive(pid, start_time))
+	if (fd < 0 || !container_first_process(store, record))
 		return fail_not_running(id, err);
 	return steal_fd(&fd);
 }

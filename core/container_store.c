@@ -28,6 +28,7 @@
 #include "core/event.h"
 #include "core/volume.h"
 
+#define CONTAINER_KEY_BOOT "boot"
 #define CONTAINER_PATH_MAX 64
 #define REMOVE_WAIT_MS 10000
 
@@ -103,14 +104,28 @@ bool container_has_died(const struct record *record, enum store_life life)
 	       (life == STORE_NOT_RUN && !strcmp(record_get(record, "status"), "running"));
 }
 
-bool container_outlives(const struct record *record)
+/* An older stor did not write it down. */
+static bool is_of_now(const struct store *store, const struct record *record)
 {
-	const char *detached = record_get(record, "detached"),
-		   *status = record_get(record, "status");
+	const char *boot = record_get(record, CONTAINER_KEY_BOOT);
+
+	return !boot || !strcmp(boot, store->boot);
+}
+
+pid_t container_first_process(const struct store *store, const struct record *record)
+{
+	const char *status = record_get(record, "status");
 	pid_t pid = (pid_t)record_get_u64(record, "pid", 0);
 
-	return detached && status && !strcmp(status, "running") && pid &&
-	       proc_is_alive(pid, record_get_u64(record, "start-time", 0));
+	return status && !strcmp(status, "running") && pid && is_of_now(store, record) &&
+	                       proc_is_alive(pid, record_get_u64(record, "start-time", 0))
+	               ? pid
+	               : 0;
+}
+
+bool container_outlives(const struct store *store, const struct record *record)
+{
+	return record_get(record, "detached") && container_first_process(store, record);
 }
 
 void container_remove_io(struct store *store, const char *id)
@@ -234,6 +249,7 @@ static int begin(struct store *store, const char *name, const char *id, struct r
 	clock_gettime(CLOCK_REALTIME, &now);
 	record_set_u64(record, "created", (uint64_t)now.tv_sec);
 	record_set_u64(record, "created-ns", (uint64_t)now.tv_nsec);
+	record_set(record, CONTAINER_KEY_BOOT, store->boot);
 	record_set(record, "status", "created");
 	if (container_save(store, id, record, err) < 0)
 		return -1;
@@ -401,7 +417,7 @@ int container_reap(struct store *store, const char *id, struct stor_err *err)
 		}
 		return cgroup_remove(store, id, err) < 0 ? -1 : remove_folder(store, id, err);
 	}
-	if (container_outlives(&record) || !container_has_died(&record, life))
+	if (container_outlives(store, &record) || !container_has_died(&record, life))
 		return 0;
 	return end_dead(store, id, &record, "unknown", err);
 }
@@ -415,8 +431,8 @@ int container_reap_cgroup(struct store *store, const char *id, struct stor_err *
 	if (lock_fd < 0)
 		return -1;
 	/* It may have been started since somebody saw that it does not run. */
-	if (store_is_live(store, id, NULL) ||
-	    (container_load(store, id, &record, &unread) == 0 && container_outlives(&record)))
+	if (store_is_live(store, id, NULL) || (container_load(store, id, &record, &unread) == 0 &&
+	                                       container_outlives(store, &record)))
 		return 0;
 	return cgroup_remove(store, id, err);
 }
@@ -471,6 +487,7 @@ int container_claim(struct store *store, const char *id, bool unless_stopped, st
 	*before = (struct record)RECORD_INIT;
 	record_copy(before, record); // NOLINT(readability-suspicious-call-argument)
 	record_set(record, "detached", "yes");
+	record_set(record, CONTAINER_KEY_BOOT, store->boot);
 	record_remove(record, "exit-code");
 	record_remove(record, "finished");
 	record_remove(record, "stopped");

@@ -7,8 +7,9 @@
  * (created, running, exited), exit-code ("unknown" after a kill -9), rm (yes|no), image, backend,
  * command (several), pid and start-time (of the container's first process, while running), label
  * (several, KEY=VALUE), and what root_prepare() adds ("volume.…", "param.…"). Also started and
- * finished (seconds), master-fd (of its terminal, in its monitor), detached (yes: a monitor stays
- * with it), stopped (yes: somebody has stopped it), and for starting it again option
+ * finished (seconds), boot (that of the machine in which pid and start-time are), master-fd (of its
+ * terminal, in its monitor), detached (yes: a monitor stays with it), stopped (yes: somebody has
+ * stopped it), and for starting it again option
  * ("OPTION=VALUE", several), env (several), user, workdir; updated (yes: container_updates.h) and
  * root-device (MAJOR:MINOR, of the disk below its root, while running).
  */
@@ -108,8 +109,12 @@ int container_load_current(struct store *store, const char *id, struct record *r
  * status=created and nobody who runs it. */
 bool container_has_died(const struct record *record, enum store_life life);
 
-/* Does its first process live, though its monitor may be dead? */
-bool container_outlives(const struct record *record);
+/* Its first process, by its record; 0: it does not run. Neither another process that has got its
+ * pid nor one of another boot is taken for it. */
+pid_t container_first_process(const struct store *store, const struct record *record);
+
+/* Does the first process of a detached container live, though its monitor may be dead? */
+bool container_outlives(const struct store *store, const struct record *record);
 
 /* Remove the pipes of a detached container (core/container/output.h). */
 void container_remove_io(struct store *store, const char *id);

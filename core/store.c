@@ -81,35 +81,12 @@ static int open_folder(const char *what, const char *path, struct stor_err *err)
 	return steal_fd(&fd);
 }
 
-/* Reads a symbolic link into buf (PATH_MAX bytes). False: there is none. */
-static bool read_link(int dir_fd, const char *name, char *buf)
-{
-	ssize_t n = readlinkat(dir_fd, name, buf, PATH_MAX - 1);
-
-	if (n < 0)
-		return false;
-	buf[n] = '\0';
-	return true;
-}
-
 static bool is_same_folder(const char *path, int fd)
 {
 	struct stat a, b;
 
 	return stat(path, &a) == 0 && fstat(fd, &b) == 0 && a.st_dev == b.st_dev &&
 	       a.st_ino == b.st_ino;
-}
-
-/* Points the link `name` in dir_fd to `target`, replacing what was there. */
-static int set_link(int dir_fd, const char *name, const char *target, struct stor_err *err)
-{
-	char temp[64];
-
-	snprintf(temp, sizeof(temp), "%s.%ld.tmp", name, (long)getpid());
-	unlinkat(dir_fd, temp, 0);
-	if (symlinkat(target, dir_fd, temp) < 0 || renameat(dir_fd, temp, dir_fd, name) < 0)
-		return err_fail(err, STOR_FAILED, errno, "write link %s to %s", name, target);
-	return 0;
 }
 
 /* The store was last used with the STATE at `other`: are containers running with it now? */
@@ -122,7 +99,8 @@ static bool other_state_is_live(struct store *store, const char *other)
 	char link[PATH_MAX];
 
 	old.state_fd = fd;
-	return fd >= 0 && read_link(fd, "store", link) && is_same_folder(link, store->fd) &&
+	return fd >= 0 && store_is_state_of_now(fd) &&
+	       fs_read_link(fd, "store", link, sizeof(link)) && is_same_folder(link, store->fd) &&
 	       !store_list_live(&old, &ids, &ignored) && ids.count;
 }
 
@@ -133,8 +111,8 @@ static bool other_state_is_live(struct store *store, const char *other)
 static int check_pair(struct store *store, struct stor_err *err)
 {
 	char of_state[PATH_MAX], of_store[PATH_MAX];
-	bool has_store = read_link(store->state_fd, "store", of_state);
-	bool has_state = read_link(store->fd, "state", of_store);
+	bool has_store = fs_read_link(store->state_fd, "store", of_state, sizeof(of_state));
+	bool has_state = fs_read_link(store->fd, "state", of_store, sizeof(of_store));
 
 	if (has_store && has_state && !strcmp(of_state, store->path) &&
 	    !strcmp(of_store, store->state_path))
@@ -155,26 +133,9 @@ static int check_pair(struct store *store, struct stor_err *err)
 		}
 		store->is_state_new = true;
 	}
-	if (set_link(store->state_fd, "store", store->path, err) < 0)
+	if (fs_set_link(store->state_fd, "store", store->path, err) < 0)
 		return -1;
-	return set_link(store->fd, "state", store->state_path, err);
-}
-
-/* The folders of STATE, where they are not there yet: only after a boot. */
-static int make_state(struct store *store, struct stor_err *err)
-{
-	static const char *const folders[] = { "users", "lower", "upper", "root" };
-
-	if (faccessat(store->state_fd, "root", F_OK, 0) == 0)
-		return 0;
-	if (mkdirat(store->state_fd, "live", 0700) == 0)
-		store->is_state_new = true;
-	else if (errno != EEXIST)
-		return err_fail(err, STOR_FAILED, errno, "make %s/live", store->state_path);
-	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
-		if (store_make_dir(store->state_fd, folders[i], err) < 0)
-			return -1;
-	return 0;
+	return fs_set_link(store->fd, "state", store->state_path, err);
 }
 
 int store_open(struct store *store, struct stor_err *err)
@@ -185,7 +146,7 @@ int store_open(struct store *store, struct stor_err *err)
 	if (store->fd < 0)
 		return -1;
 	store->state_fd = open_folder("state folder", store->state_path, err);
-	if (store->state_fd < 0 || make_state(store, err) < 0 || check_pair(store, err) < 0) {
+	if (store->state_fd < 0 || store_make_state(store, err) < 0 || check_pair(store, err) < 0) {
 		store_close(store);
 		return -1;
 	}

@@ -17,7 +17,8 @@
  *	  users/PID.START.N.KEY  who has the volume KEY attached (core/volume_users.h)
  *	  cgroups/ID         the directories of a container's cgroup (core/cgroup/cgroup.h)
  *	  events, events.1   what happened (core/event.h)
- *	  unfiltered         an empty file: it was said that containers have no device filter
+ *	  boot               symbolic link whose text is the boot that all of this is of:
+ *store_boot.c unfiltered         an empty file: it was said that containers have no device filter
  *	  locks              one file whose byte ranges are locked: store_lock()
  *	  lower, upper, root empty directories: mount points inside a container's own mount
  *namespace store              symbolic link to the STORE
@@ -35,6 +36,8 @@
 #include "core/base/err.h"
 #include "core/base/str.h"
 
+#define STORE_BOOT_MAX 64
+
 struct store {
 	const char *path;       /* absolute */
 	const char *state_path; /* absolute */
@@ -43,6 +46,9 @@ struct store {
 	/* This process had to make STATE: the first one since the boot. The next store_sweep() then
 	 * looks at every container. */
 	bool is_state_new;
+	/* This boot of the machine, by the kernel's name; records of containers have it, since a
+	 * pid and a start time may be another process's after a boot. */
+	char boot[STORE_BOOT_MAX];
 	/* Gives detached containers whose monitor is dead a new one: container `id`, or every one
 	 * (NULL) that is easily found. Set by main, called by store_open(); NULL: nothing is done.
 	 */
@@ -124,6 +130,19 @@ int store_list(int parent_fd, const char *folder, struct strv *names, struct sto
  * nobody has waited for yet and those whose pid another process has. */
 int store_list_dead(struct store *store, int parent_fd, const char *folder, bool exact,
                     struct strv *names, struct stor_err *err);
+
+/* --- boots: store_boot.c ------------------------------------------------------------------ */
+
+/*
+ * Learn which boot this is, and make the folders of STATE where it has none of this boot: what a
+ * STATE that outlived its boot holds is removed first, for no process that it tells of can be
+ * there. One on a tmpfs is not asked whether it did, so that this costs one system call. For
+ * store_open().
+ */
+int store_make_state(struct store *store, struct stor_err *err);
+
+/* Is this STATE of this boot, so that it can tell who lives? */
+bool store_is_state_of_now(int state_fd);
 
 /* --- locks: store_lock.c ------------------------------------------------------------------ */
 

@@ -58,7 +58,8 @@ static bool outlives(struct store *store, const char *id)
 	cleanup_record struct record record = RECORD_INIT;
 	struct stor_err ignored = STOR_ERR_INIT;
 
-	return container_load(store, id, &record, &ignored) == 0 && container_outlives(&record);
+	return container_load(store, id, &record, &ignored) == 0 &&
+	       container_outlives(store, &record);
 }
 
 /* has_outlived: the list of the living has one whose monitor alone is dead. */
@@ -171,7 +172,7 @@ static void sweep_containers(struct sweep *sweep)
 			else
 				keep_failure(sweep, &failure);
 		} else if (container_has_died(&record, STORE_NOT_RUN) &&
-		           !container_outlives(&record)) {
+		           !container_outlives(sweep->store, &record)) {
 			sweep_container(sweep, ids.items[i], "nobody runs it");
 		}
 	}

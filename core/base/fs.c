@@ -390,3 +390,24 @@ int fs_lock(int fd, int operation, unsigned wait_ms)
 		nanosleep(&pause, NULL);
 	}
 }
+
+bool fs_read_link(int dir_fd, const char *name, char *buf, size_t size)
+{
+	ssize_t n = readlinkat(dir_fd, name, buf, size - 1);
+
+	if (n < 0)
+		return false;
+	buf[n] = '\0';
+	return true;
+}
+
+int fs_set_link(int dir_fd, const char *name, const char *target, struct stor_err *err)
+{
+	char temp[64];
+
+	snprintf(temp, sizeof(temp), "%s.%ld.tmp", name, (long)getpid());
+	unlinkat(dir_fd, temp, 0);
+	if (symlinkat(target, dir_fd, temp) < 0 || renameat(dir_fd, temp, dir_fd, name) < 0)
+		return err_fail(err, STOR_FAILED, errno, "write link %s to %s", name, target);
+	return 0;
+}

@@ -34,13 +34,12 @@ static int open_namespace_of(struct container_net *net, const struct record *rec
                              struct stor_err *err)
 {
 	pid_t pid = (pid_t)record_get_u64(record, "pid", 0);
-	uint64_t start_time = record_get_u64(record, "start-time", 0);
 	cleanup_free char *path = xasprintf("/proc/%ld/ns/net", (long)pid);
 
-	if (pid && !strcmp(record_get(record, "status"), "running"))
+	if (pid)
 		net->ns_fd = open(path, O_RDONLY | O_CLOEXEC);
 	/* Looked at afterwards, the number was not another process's. */
-	if (net->ns_fd >= 0 && proc_is_alive(pid, start_time))
+	if (net->ns_fd >= 0 && container_first_process(net->store, record))
 		return 0;
 	close_fd(&net->ns_fd);
 	err_fail(err, STOR_NOT_FOUND, 0, "--net container:%s: it is not running",
