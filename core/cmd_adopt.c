@@ -153,7 +153,7 @@ static void stay(struct adoption *a)
 	note_oom(a);
 	/* A token that the dead one left is ended as those of the dead are. */
 	move_users(a->store, a->own, a->dead);
-	if (container_end_adopted(a->store, a->id, code, &err) == 0)
+	if (container_end_adopted(a->store, a->id, code, &err) == 0 && !a->output.is_told_to_end)
 		container_keep_up(a->store, &a->config, a->id,
 		                  *code == 'u' ? -1 : proc_exit_code(status),
 		                  monotonic_ms() - from_ms);

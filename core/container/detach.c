@@ -44,7 +44,7 @@ struct starting {
 	struct store *store;
 	const struct container_config *config;
 	int word_fd;
-	bool has_started;
+	bool has_started, is_told_to_end;
 	char id[16];
 	int64_t from_ms;
 };
@@ -90,7 +90,8 @@ static void monitor(struct store *store, struct container_config *config, const 
 		                       .is_detached = true,
 		                       .started = has_started,
 		                       .ending = is_ending,
-		                       .ctx = &starting };
+		                       .ctx = &starting,
+		                       .is_told_to_end = &starting.is_told_to_end };
 	int kept[] = { store->fd, store->state_fd, word_fd };
 	struct word word = { .err = STOR_ERR_INIT };
 
@@ -101,7 +102,7 @@ static void monitor(struct store *store, struct container_config *config, const 
 		word.status = container_run(store, config, &opts, &word.err);
 	if (!starting.has_started)
 		send_word(word_fd, &word);
-	else
+	else if (!starting.is_told_to_end)
 		container_keep_up(store, config, starting.id, word.status,
 		                  monotonic_ms() - starting.from_ms);
 	_exit(0);

@@ -123,17 +123,21 @@ void container_keep_mark(struct store *store, const struct container_config *con
 		mark(store, id, 0, WAIT_MS);
 }
 
-static void keep_up(struct store *store, struct container_config *config, const char *id,
+/* False: this process was told to end. */
+static bool keep_up(struct store *store, struct container_config *config, const char *id,
                     int exit_code, int64_t run_ms, unsigned count, int64_t wait_ms)
 {
-	struct run_opts opts = { .id = id, .is_detached = true, .is_again = true };
+	bool is_told_to_end = false;
+	struct run_opts opts = {
+		.id = id, .is_detached = true, .is_again = true, .is_told_to_end = &is_told_to_end
+	};
 
 	for (;; count++) {
 		struct stor_err err = STOR_ERR_INIT;
 		int64_t from_ms;
 
 		if (!read_again(store, config, id) || !wants_again(config, exit_code, count))
-			return;
+			return true;
 		if (run_ms >= RUN_WELL_MS) {
 			wait_ms = WAIT_MS;
 			count = 0;
@@ -141,7 +145,7 @@ static void keep_up(struct store *store, struct container_config *config, const 
 		mark(store, id, count, wait_ms);
 		if (!wait_alone(store, id, wait_ms) || !read_again(store, config, id) ||
 		    !wants_again(config, exit_code, count))
-			return;
+			return true;
 		wait_ms = wait_ms * 2 > WAIT_MAX_MS ? WAIT_MAX_MS : wait_ms * 2;
 		mark(store, id, count + 1, wait_ms);
 		from_ms = monotonic_ms();
@@ -149,17 +153,19 @@ static void keep_up(struct store *store, struct container_config *config, const 
 		run_ms = monotonic_ms() - from_ms;
 		/* Somebody else was quicker, or has removed it. */
 		if (err.status == STOR_BUSY || err.status == STOR_NOT_FOUND)
-			return;
+			return true;
 		if (err.status != STOR_OK)
 			log_debug("container %s: %s", id, err.text);
+		if (is_told_to_end)
+			return false;
 	}
 }
 
 void container_keep_up(struct store *store, struct container_config *config, const char *id,
                        int exit_code, int64_t run_ms)
 {
-	keep_up(store, config, id, exit_code, run_ms, 0, WAIT_MS);
-	unmark(store, id);
+	if (keep_up(store, config, id, exit_code, run_ms, 0, WAIT_MS))
+		unmark(store, id);
 }
 
 void container_keep_up_again(struct store *store, struct container_config *config, const char *id,
@@ -171,8 +177,8 @@ void container_keep_up_again(struct store *store, struct container_config *confi
 	if (sscanf(text, "%u %lld", &count, &wait_ms) != 2 || wait_ms < WAIT_MS ||
 	    wait_ms > WAIT_MAX_MS)
 		wait_ms = WAIT_MS;
-	keep_up(store, config, id, exit_code, 0, count, wait_ms);
-	unmark(store, id);
+	if (keep_up(store, config, id, exit_code, 0, count, wait_ms))
+		unmark(store, id);
 }
 
 int container_recorded_code(const struct record *record)

@@ -10,7 +10,10 @@
 /*
  * Container `id` has just ended with this exit code (negative: not known), after having run for
  * run_ms. While its policy says so, and nobody has stopped, started or removed it, wait a while,
- * run it again as a detached one, and so on. Returns when that is over.
+ * run it again as a detached one, and so on. Returns when that is over; or when this process was
+ * told to end, with the container: then it is not started while a machine is shut down, and the
+ * next stor command, if there is one, goes on as for a monitor that was killed. For the same reason
+ * this is not called for one that was told to end while it ran the container first.
  */
 void container_keep_up(struct store *store, struct container_config *config, const char *id,
                        int exit_code, int64_t run_ms);

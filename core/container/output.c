@@ -121,7 +121,8 @@ static enum copied copy(struct output *output, int which)
 	return NOTHING_NOW;
 }
 
-static void take_signal(int signal_fd, const struct process *process, unsigned *asked)
+static void take_signal(struct output *output, int signal_fd, const struct process *process,
+                        unsigned *asked)
 {
 	struct signalfd_siginfo info;
 	int number;
@@ -131,6 +132,7 @@ static void take_signal(int signal_fd, const struct process *process, unsigned *
 	number = (int)info.ssi_signo;
 	if (number == SIGCHLD || number == SIGWINCH)
 		return;
+	output->is_told_to_end |= number == SIGTERM;
 	if ((number == SIGINT || number == SIGTERM) && ++*asked >= 3)
 		number = SIGKILL;
 	if (sys_pidfd_send_signal(process->pidfd, number) < 0)
@@ -156,7 +158,7 @@ static void serve(struct output *output, const struct process *process, int sign
 		is_hung_up = false;
 		ended = fds[0].revents != 0;
 		if (fds[1].revents)
-			take_signal(signal_fd, process, &asked);
+			take_signal(output, signal_fd, process, &asked);
 		for (int i = 0; i < 2; i++)
 			if (fds[2 + i].revents && copy(output, i) == HUNG_UP)
 				is_hung_up = true;

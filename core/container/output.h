@@ -16,6 +16,7 @@
 struct output {
 	int fds[2]; /* of the monitor: output and errors, or the terminal's master; -1: ended */
 	struct log_writer log;
+	bool is_told_to_end; /* by TERM, as when the machine is shut down */
 };
 
 #define OUTPUT_INIT                                                                                \

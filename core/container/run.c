@@ -315,6 +315,8 @@ static int wait_detached(struct run *run, struct stor_err *err)
 
 	if (output_serve(&run->output, &run->process, err) < 0)
 		return -1;
+	if (run->opts->is_told_to_end)
+		*run->opts->is_told_to_end = run->output.is_told_to_end;
 	status = proc_wait(run->process.pid);
 	close_fd(&run->process.pidfd);
 	close_fd(&run->process.master_fd);

@@ -16,6 +16,9 @@ struct run_opts {
 	/* It has ended, and will be removed next; may be NULL. */
 	void (*ending)(void *ctx);
 	void *ctx;
+	/* Of a detached one: set when this process was told to end (TERM) while it ran; may be
+	 * NULL. */
+	bool *is_told_to_end;
 };
 
 /*

@@ -151,4 +151,37 @@ test_wrong_policies() {
 	err_has 'exclude each other'
 }
 
+# As when the machine is shut down: its first life, a later one, and one with a monitor of its second.
+test_a_monitor_that_is_told_to_end() {
+	runs() { run_stor logs box 2>/dev/null | grep -c '^begun$' || true; }
+	has_run() { [ "$(runs)" = "$1" ]; }
+	is_dead() { ! kill -0 "$1" 2>/dev/null; }
+	tell() {
+		local monitor
+		monitor=$(monitor_of box)
+		kill -TERM "$monitor"
+		wait_for is_dead "$monitor"
+		sleep 0.5
+		# Nobody ran a command: nobody started it.
+		same "$(ls "$STOR_STATE/live")" ''
+	}
+	expect 0 run_stor run -d --name box --restart always sh -c 'trap "exit 0" TERM; echo begun; while :; do sleep 0.05; done'
+	wait_for has_run 1
+	tell
+	expect 0 run_stor ps
+	err_has 'its monitor was killed while it waited'
+	wait_for has_run 2
+	tell
+	expect 0 run_stor ps
+	wait_for has_run 3
+	kill -KILL "$(monitor_of box)"
+	expect 0 run_stor ps
+	err_has 'its monitor was killed; a new one'
+	tell
+	expect 0 run_stor ps
+	wait_for has_run 4
+	expect 0 run_stor rm -f box
+	nothing_left
+}
+
 run_tests "$@"
