@@ -16,6 +16,7 @@
 
 #define RUN_FILE_MAX (1u << 20)
 #define ROUNDS_MAX 1000000
+#define CPUS_MAX 100000
 
 void plan_init(struct plan *plan)
 {
@@ -126,6 +127,65 @@ static bool set_list(struct plan *plan, const char *name, const char *value)
 	return false;
 }
 
+static bool is_processors(const char *value)
+{
+	char *end;
+	double number = strtod(value, &end);
+
+	return end != value && !*end && number > 0 && number <= CPUS_MAX;
+}
+
+static bool is_memory(const char *value)
+{
+	uint64_t bytes;
+
+	return !str_to_size(value, &bytes) && bytes;
+}
+
+/* "cpus=1". */
+static int check_limit(const char *limit, struct stor_err *err)
+{
+	static const struct {
+		const char *name, *wanted;
+		bool (*is_right)(const char *value);
+	} known[] = {
+		{ "cpus", "a number above 0", is_processors },
+		{ "memory", "a size above 0", is_memory },
+	};
+	size_t length = strcspn(limit, "=");
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		if (strlen(known[i].name) != length || strncmp(known[i].name, limit, length) != 0)
+			continue;
+		return limit[length] && known[i].is_right(limit + length + 1)
+		               ? 0
+		               : err_fail(err, STOR_USAGE, 0, "limits: \"%s\": %s is %s", limit,
+		                          known[i].name, known[i].wanted);
+	}
+	err_fail(err, STOR_USAGE, 0, "limits: there is no limit \"%.*s\"", (int)length, limit);
+	err_hint(err, "cpus and memory are limits: cpus=1.5,memory=256M; none stands for no limit");
+	return -1;
+}
+
+/* "cpus=1,memory=256M", or "none": one row. */
+static int add_limits(struct plan *plan, const char *value, struct stor_err *err)
+{
+	cleanup_strv struct strv limits = STRV_INIT;
+
+	if (!strcmp(value, "none")) {
+		strv_add(&plan->limits, "");
+		return 0;
+	}
+	plan_add(&limits, value);
+	if (!limits.count)
+		return check_limit("", err);
+	for (size_t i = 0; i < limits.count; i++)
+		if (check_limit(limits.items[i], err) < 0)
+			return -1;
+	strv_take(&plan->limits, strv_join(&limits, ","));
+	return 0;
+}
+
 int plan_set(struct plan *plan, const char *name, const char *value, struct stor_err *err)
 {
 	if (set_list(plan, name, value))
@@ -139,10 +199,8 @@ int plan_set(struct plan *plan, const char *name, const char *value, struct stor
 		plan_add(&plan->workloads, value);
 		return 0;
 	}
-	if (!strcmp(name, "limits")) {
-		strv_add(&plan->limits, strcmp(value, "none") != 0 ? value : "");
-		return 0;
-	}
+	if (!strcmp(name, "limits"))
+		return add_limits(plan, value, err);
 	if (!strcmp(name, "repeat"))
 		return set_repeat(plan, value, err);
 	if (!strcmp(name, "warm-up"))
