@@ -4,6 +4,7 @@
 #define BENCH_BENCH_H
 
 #include "bench/measure/plan.h"
+#include "bench/measure/room.h"
 
 /* What all parts need: programs, and the folders that go when it ends. */
 struct bench {
@@ -12,6 +13,7 @@ struct bench {
 	const char *self;    /* this one */
 	char *folder;        /* below it all that is made */
 	char *store, *state; /* of the stor that is measured */
+	struct room room;    /* of peers */
 };
 
 /* A row of the matrix. */
@@ -22,6 +24,9 @@ struct row {
 
 /* The value of a limit, malloc'ed; NULL: it is not set. */
 char *row_limit(const struct row *row, const char *name);
+/* Limits as numbers, 0 where they are not set: bytes, and processors. */
+uint64_t row_memory(const struct row *row);
+double row_cpus(const struct row *row);
 
 /* stor's name of an image: what a folder or archive is imported as. malloc'ed. */
 char *bench_image_name(const char *image);

@@ -7,6 +7,7 @@
 
 #include <stor/util.h>
 
+#include "bench/measure/watch.h"
 #include "bench/report/stats.h"
 
 void cells_free(struct cells *cells)
@@ -35,7 +36,8 @@ static void add_cell(struct cells *cells, const struct row *row, const struct wo
 		               .row_number = cells->row_count,
 		               .workload = workload,
 		               .subject = subject };
-	cell->blank = workload_cannot(workload, subject);
+	cell->blank =
+		subject->absent ? xstrdup(subject->absent) : workload_cannot(workload, subject);
 	if (!cell->blank && subject->does->cannot)
 		cell->blank = subject->does->cannot(subject, row);
 	cells->count++;
@@ -85,11 +87,14 @@ static int find_workloads(struct cells *cells, const struct bench *bench, struct
 	return 0;
 }
 
-int cells_make(struct cells *cells, const struct bench *bench, struct stor_err *err)
+int cells_make(struct cells *cells, struct bench *bench, struct stor_err *err)
 {
 	if (subjects_make(bench, &cells->subjects, err) < 0 ||
-	    find_workloads(cells, bench, err) < 0)
+	    find_workloads(cells, bench, err) < 0 ||
+	    subjects_begin(bench, &cells->subjects, err) < 0)
 		return -1;
+	if (watch_signal())
+		return 0;
 	for (size_t i = 0; i < cells->workload_count; i++)
 		add_rows(cells, bench->plan, &cells->workloads[i]);
 	/* Subject 0 is the floor, which can run anything. */

@@ -25,8 +25,9 @@ struct cells {
 	size_t count, row_count;
 };
 
-/* All rows with all subjects, and what a workload needs asked of the images. */
-int cells_make(struct cells *cells, const struct bench *bench, struct stor_err *err);
+/* All rows with all subjects, which begin, and what a workload needs asked of the images. None
+ * after a signal. */
+int cells_make(struct cells *cells, struct bench *bench, struct stor_err *err);
 void cells_free(struct cells *cells);
 
 void cell_add(struct cell *cell, double value);

@@ -64,7 +64,7 @@ static int set_lists(void *target, const char *value, struct stor_err *err)
 
 static const struct opt options[] = {
 	{ 0, "backends", "LIST", "Backends of stor: dir,loop,ploop:attach=engine", set_backends },
-	{ 0, "peers", "LIST", "Other runtimes beside them: bwrap,crun,runc; or all", set_peers },
+	{ 0, "peers", "LIST", "Other runtimes beside them: lxc,docker,…; or all", set_peers },
 	{ 'w', "workload", "LIST", "What to measure; a command with its words is one",
 	  set_workloads },
 	{ 0, "image", "LIST", "What is in the root: busybox, folders, archives", set_images },

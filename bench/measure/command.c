@@ -19,13 +19,11 @@
 
 #include <stor/util.h>
 
+#include "bench/measure/room_cgroup.h"
 #include "core/base/proc.h"
 
 #define ERRORS_MAX 2000
 #define LEFT_WAIT_NS 10000000000ll
-
-/* Daemons of peers. */
-static pid_t spared[8];
 
 void command_free(struct command *command)
 {
@@ -47,24 +45,6 @@ int command_prepare(struct stor_err *err)
 	return prctl(PR_SET_CHILD_SUBREAPER, 1) < 0
 	               ? err_fail(err, STOR_FAILED, errno, "adopt what commands leave")
 	               : 0;
-}
-
-void command_spare(pid_t pid)
-{
-	for (size_t i = 0; i < sizeof(spared) / sizeof(*spared); i++) {
-		if (spared[i])
-			continue;
-		spared[i] = pid;
-		return;
-	}
-}
-
-static bool is_spared(pid_t pid)
-{
-	for (size_t i = 0; i < sizeof(spared) / sizeof(*spared); i++)
-		if (spared[i] == pid)
-			return true;
-	return false;
 }
 
 static double cpu_of(const struct rusage *usage)
@@ -138,16 +118,11 @@ static int spawn(const struct command *command, int input_fd, int output_fd, int
 
 /* --- the end --------------------------------------------------------------------------------- */
 
-/* Is anything left but the daemons? */
 static bool is_any_left(void)
 {
 	siginfo_t info = { .si_pid = 0 };
-	size_t daemons = 0;
 
-	/* With a daemon, who else there is cannot be asked; what ended was taken already. */
-	for (size_t i = 0; i < sizeof(spared) / sizeof(*spared); i++)
-		daemons += spared[i] != 0;
-	return !daemons && waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
 static void take_the_rest(struct outcome *outcome)
@@ -156,12 +131,10 @@ static void take_the_rest(struct outcome *outcome)
 	const int64_t end = monotonic_ns() + LEFT_WAIT_NS;
 	struct rusage usage;
 	int status;
-	pid_t pid;
 
 	for (;;) {
-		while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0)
-			if (!is_spared(pid))
-				outcome->server_cpu_seconds += cpu_of(&usage);
+		while (wait4(-1, &status, WNOHANG, &usage) > 0)
+			outcome->server_cpu_seconds += cpu_of(&usage);
 		if (!is_any_left() || monotonic_ns() > end)
 			return;
 		nanosleep(&moment, NULL);
@@ -184,11 +157,22 @@ static int wait_for(pid_t pid, struct outcome *outcome)
 	return 0;
 }
 
+/* Starts it in its room. Returns 0 with *error what spawn() gave; or -1 with err filled. */
+static int spawn_there(const struct command *command, int input_fd, int output_fd, int errors_fd,
+                       pid_t *pid, int *error, struct stor_err *err)
+{
+	if (command->room && room_enter(command->room, err) < 0)
+		return -1;
+	*error = spawn(command, input_fd, output_fd, errors_fd, pid);
+	return command->room ? room_leave(command->room, err) : 0;
+}
+
 int command_run(const struct command *command, struct outcome *outcome, struct stor_err *err)
 {
 	const char *input = command->input ? command->input : "/dev/null";
 	cleanup_close int input_fd = open(input, O_RDONLY | O_CLOEXEC);
 	cleanup_close int output_fd = -1, errors_fd = -1;
+	double server = command->asks_server ? room_cpu_seconds(command->room) : 0;
 	int64_t from;
 	pid_t pid;
 	int r;
@@ -203,7 +187,8 @@ int command_run(const struct command *command, struct outcome *outcome, struct s
 	if (errors_fd < 0)
 		return -1;
 	from = monotonic_ns();
-	r = spawn(command, input_fd, output_fd, errors_fd, &pid);
+	if (spawn_there(command, input_fd, output_fd, errors_fd, &pid, &r, err) < 0)
+		return -1;
 	if (r == ENOENT) {
 		outcome->status = 127;
 		outcome->output = xstrdup("");
@@ -216,6 +201,8 @@ int command_run(const struct command *command, struct outcome *outcome, struct s
 		return err_fail(err, STOR_FAILED, errno, "wait for %s", command->argv.items[0]);
 	outcome->seconds = (double)(monotonic_ns() - from) / 1e9;
 	take_the_rest(outcome);
+	if (command->asks_server)
+		outcome->server_cpu_seconds += room_cpu_seconds(command->room) - server;
 	outcome->output = text_of(output_fd, COMMAND_OUTPUT_MAX, false);
 	outcome->errors = text_of(errors_fd, ERRORS_MAX, true);
 	return 0;

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "bench/measure/room.h"
 #include "core/base/err.h"
 #include "core/base/str.h"
 
@@ -14,9 +15,11 @@
 #define COMMAND_OUTPUT_MAX (8u << 20)
 
 struct command {
-	struct strv argv; /* the program is looked for in PATH */
-	char *folder;     /* to run it in; NULL: the bench's own */
-	char *input;      /* file to read; NULL: /dev/null */
+	struct strv argv;        /* the program is looked for in PATH */
+	char *folder;            /* to run it in; NULL: the bench's own */
+	char *input;             /* file to read; NULL: /dev/null */
+	const struct room *room; /* to run it in; NULL: where the bench is */
+	bool asks_server;        /* its work is done by a server in the room's cgroup */
 };
 
 #define COMMAND_INIT                                                                               \
@@ -31,7 +34,8 @@ struct outcome {
 	int status;                /* as a shell shows it */
 	double seconds;            /* of the clock */
 	double cpu_seconds;        /* of the command and what it waited for */
-	double server_cpu_seconds; /* of what outlived it for a moment, as servers of volumes do */
+	double server_cpu_seconds; /* of what outlived it for a moment, as servers of volumes do,
+	                            * and of the server that it asked */
 	char *output, *errors;     /* errors: the end of them */
 };
 
@@ -41,9 +45,6 @@ void outcome_free(struct outcome *outcome);
 /* What outlives the commands becomes this process's child, so that it can be waited for and
  * measured. Once, before the first command. 0, or -1 with err filled. */
 int command_prepare(struct stor_err *err);
-
-/* A process that commands started and that is to stay, as the daemon of a peer: not waited for. */
-void command_spare(pid_t pid);
 
 /*
  * Run to the end, and wait for what it left, at most 10 s. Returns 0 however the command ended

@@ -25,6 +25,7 @@ struct experiment {
 	struct journal journal;
 	struct watch watch;
 	const struct data *past;
+	bool is_begun; /* the file tells what is measured */
 };
 
 /* --- one sample ------------------------------------------------------------------------------ */
@@ -139,10 +140,15 @@ static int prepare(struct experiment *e, char *const *words, struct stor_err *er
 		return 0;
 	if (cells_make(&e->cells, &e->bench, err) < 0)
 		return -1;
+	if (watch_signal())
+		return 0;
 	if (e->past)
 		cells_remember(&e->cells, e->past);
 	watch_begin(&e->watch, &e->cells, plan);
-	return begin_file(e, words, err);
+	if (begin_file(e, words, err) < 0)
+		return -1;
+	e->is_begun = true;
+	return 0;
 }
 
 /* Why it ends; what went wrong before is what the user is told. */
@@ -158,25 +164,27 @@ static void end_file(struct experiment *e, const char *reason, int result, struc
 int measure(const struct plan *plan, const char *stor, const char *self, char *const *words,
             const struct data *past, struct stor_err *err)
 {
-	struct experiment e = { .bench = { .plan = plan, .stor = stor, .self = self },
-		                .journal = JOURNAL_INIT,
-		                .past = past };
+	struct experiment e = {
+		.bench = { .plan = plan, .stor = stor, .self = self, .room = ROOM_INIT },
+		.journal = JOURNAL_INIT,
+		.past = past
+	};
 	const char *reason = NULL;
-	bool is_begun = false;
 	int result = -1;
 
 	watch_catch_signals();
 	if (journal_open(&e.journal, plan->output, past != NULL, err) < 0)
 		return -1;
 	if (prepare(&e, words, err) == 0) {
-		is_begun = true;
 		reason = take_rounds(&e, err);
 		result = reason || watch_signal() ? 0 : -1;
 	}
 	watch_end(&e.watch);
+	subjects_end(&e.bench, &e.cells.subjects);
+	room_end(&e.bench.room);
 	stage_take_down(&e.bench);
 	cells_free(&e.cells);
-	if (is_begun || past)
+	if (e.is_begun || past)
 		end_file(&e, reason, result, err);
 	else
 		unlink(plan->output);

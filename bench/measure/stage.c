@@ -31,6 +31,21 @@ char *row_limit(const struct row *row, const char *name)
 	return NULL;
 }
 
+uint64_t row_memory(const struct row *row)
+{
+	cleanup_free char *text = row_limit(row, "memory");
+	uint64_t bytes = 0;
+
+	return text && !str_to_size(text, &bytes) ? bytes : 0;
+}
+
+double row_cpus(const struct row *row)
+{
+	cleanup_free char *text = row_limit(row, "cpus");
+
+	return text ? strtod(text, NULL) : 0;
+}
+
 /* "/srv/debian.tar" becomes srv-debian.tar. */
 char *bench_image_name(const char *image)
 {

@@ -9,14 +9,19 @@
 
 #include <stor/util.h>
 
-static const struct subject_kind *const peers[] = { &subject_bwrap, &subject_crun, &subject_runc,
-	                                            NULL };
+#include "bench/measure/watch.h"
+
+static const struct subject_kind *const peers[] = {
+	&subject_bwrap,  &subject_crun,   &subject_runc,   &subject_lxc,
+	&subject_nspawn, &subject_docker, &subject_podman, NULL,
+};
 
 void subjects_free(struct subjects *subjects)
 {
 	for (size_t i = 0; i < subjects->count; i++) {
 		free(subjects->items[i].name);
 		free(subjects->items[i].backend);
+		free(subjects->items[i].absent);
 		strv_free(&subjects->items[i].params);
 		strv_free(&subjects->items[i].create_params);
 	}
@@ -98,19 +103,29 @@ static int add_backend(const struct bench *bench, struct subjects *subjects, con
 	return sort_params(bench, subject, err);
 }
 
+/* The program that a peer lacks; NULL: none. */
+static const char *missing_program(const struct subject_kind *peer)
+{
+	if (!is_in_path(peer->program))
+		return peer->program;
+	return peer->client && !is_in_path(peer->client) ? peer->client : NULL;
+}
+
 static int add_peer(struct subjects *subjects, const char *name, struct stor_err *err)
 {
 	bool is_all = !strcmp(name, "all"), is_found = is_all;
 
 	for (size_t i = 0; peers[i]; i++) {
+		const char *missing = missing_program(peers[i]);
+
 		if (!is_all && strcmp(name, peers[i]->name) != 0)
 			continue;
 		is_found = true;
-		if (is_in_path(peers[i]->program)) {
-			add(subjects, peers[i]->name, peers[i]);
+		if (!missing) {
+			add(subjects, peers[i]->name, peers[i])->is_optional = is_all;
 		} else if (!is_all) {
 			err_fail(err, STOR_UNSUPPORTED, 0, "peer %s: there is no %s in PATH", name,
-			         peers[i]->program);
+			         missing);
 			err_hint(err,
 			         "install it, or leave it out; all takes those that are there");
 			return -1;
@@ -119,7 +134,9 @@ static int add_peer(struct subjects *subjects, const char *name, struct stor_err
 	if (is_found)
 		return 0;
 	err_fail(err, STOR_USAGE, 0, "there is no peer \"%s\"", name);
-	err_hint(err, "bwrap, crun and runc are peers; all takes those that are there");
+	err_hint(err,
+	         "bwrap, crun, runc, lxc, nspawn, docker and podman are peers; all takes those "
+	         "that are there");
 	return -1;
 }
 
@@ -136,4 +153,58 @@ int subjects_make(const struct bench *bench, struct subjects *subjects, struct s
 		if (add_peer(subjects, plan->peers.items[i], err) < 0)
 			return -1;
 	return 0;
+}
+
+/* --- begin and end --------------------------------------------------------------------------- */
+
+static int make_room(struct bench *bench, struct stor_err *err)
+{
+	const char *const folders[] = { bench->state, bench->folder, NULL };
+
+	return bench->room.cgroup
+	               ? 0
+	               : room_make(&bench->room, strrchr(bench->folder, '/') + 1, folders, err);
+}
+
+static int begin(struct bench *bench, struct subject *subject, struct stor_err *err)
+{
+	const struct strv *images = &bench->plan->images;
+
+	if (subject->does->has_room && make_room(bench, err) < 0)
+		return -1;
+	if (subject->does->begin && subject->does->begin(bench, subject, err) < 0)
+		return -1;
+	for (size_t i = 0; subject->does->prepare && i < images->count && !watch_signal(); i++)
+		if (subject->does->prepare(bench, subject, images->items[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+int subjects_begin(struct bench *bench, struct subjects *subjects, struct stor_err *err)
+{
+	for (size_t i = 0; i < subjects->count && !watch_signal(); i++) {
+		struct subject *subject = &subjects->items[i];
+		struct stor_err reason = STOR_ERR_INIT;
+
+		if (begin(bench, subject, &reason) == 0)
+			continue;
+		if (watch_signal()) {
+			err_clear(&reason);
+		} else if (subject->is_optional) {
+			subject->absent =
+				xasprintf("%s does not run here: %s", subject->name, reason.text);
+			err_clear(&reason);
+		} else {
+			*err = reason;
+			return err_context(err, "peer %s", subject->name);
+		}
+	}
+	return 0;
+}
+
+void subjects_end(const struct bench *bench, struct subjects *subjects)
+{
+	for (size_t i = 0; i < subjects->count; i++)
+		if (subjects->items[i].does->end)
+			subjects->items[i].does->end(bench, &subjects->items[i]);
 }

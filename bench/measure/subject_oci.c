@@ -115,13 +115,9 @@ static int write_bundle(const char *folder, const char *root, const struct row *
                         const struct strv *payload, struct stor_err *err)
 {
 	cleanup_free char *config = xasprintf("%s/config.json", folder);
-	cleanup_free char *memory = row_limit(row, "memory"), *cpus = row_limit(row, "cpus");
 	struct json json = JSON_INIT;
-	uint64_t memory_bytes = 0;
 	int result;
 
-	if (memory && str_to_size(memory, &memory_bytes) < 0)
-		return err_fail(err, STOR_USAGE, 0, "limits: \"%s\" is no size", memory);
 	if (fs_mkdirs(folder, 0700, err) < 0)
 		return -1;
 	json_open_object(&json, NULL);
@@ -132,7 +128,7 @@ static int write_bundle(const char *folder, const char *root, const struct row *
 	json_close_object(&json);
 	add_process(&json, payload);
 	add_mounts(&json);
-	add_linux(&json, memory_bytes, cpus ? strtod(cpus, NULL) : 0);
+	add_linux(&json, row_memory(row), row_cpus(row));
 	json_close_object(&json);
 	result = fs_write_file(AT_FDCWD, config, json.out.text, json.out.length, 0600, false, err);
 	strbuf_free(&json.out);
