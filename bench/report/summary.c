@@ -213,7 +213,7 @@ static void fill_rows(struct report *report, const size_t *places,
 	cleanup_free size_t *failures = xcalloc(data->case_count, sizeof(*failures));
 
 	for (size_t i = 0; i < data->failure_count; i++)
-		failures[data->failures[i].of]++;
+		failures[data->failures[i].of] += !data->failures[i].is_warmup;
 	for (size_t i = 0; i < data->case_count; i++) {
 		const struct data_case *of = &data->cases[i];
 		size_t subject = places[of->subject];

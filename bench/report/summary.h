@@ -34,7 +34,7 @@ struct report_cell {
 	struct report_figure *figures; /* one for each metric; empty ones where there is no case */
 	struct report_point *points;
 	size_t point_count;
-	size_t warmups, failures;
+	size_t warmups, failures; /* failures of warm-ups are in neither */
 };
 
 /* A place of a curve: what several rounds say there. */

@@ -84,10 +84,11 @@ static void add_failures(struct report *report)
 		const struct data_case *of = &data->cases[failure->of];
 
 		strv_take(&report->failures,
-		          xasprintf("%s, %s, round %lld: status %lld%s%s", of->workload,
-		                    data->subjects[of->subject].name, (long long)failure->round,
-		                    (long long)failure->status, failure->text ? ": " : "",
-		                    failure->text ? failure->text : ""));
+		          xasprintf("%s, %s, %s %lld: status %lld%s%s", of->workload,
+		                    data->subjects[of->subject].name,
+		                    failure->is_warmup ? "warm-up" : "round",
+		                    (long long)failure->round, (long long)failure->status,
+		                    failure->text ? ": " : "", failure->text ? failure->text : ""));
 	}
 }
 

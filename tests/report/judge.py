@@ -114,7 +114,7 @@ def judge_json(data, path, base):
             if case is None:
                 same(cell["metrics"], {}, name)
                 continue
-            same(cell["failures"], sum(f["case"] == case for f in data.failures), name)
+            same(cell["failures"], sum(f["case"] == case and not f.get("warmup") for f in data.failures), name)
             same(cell["warmups"], sum(s["case"] == case and s["warmup"] for s in data.samples), name)
             if case in data.blanks:
                 same(cell["blank"], data.blanks[case], name)

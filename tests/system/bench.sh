@@ -130,10 +130,18 @@ test_fio_is_read() {
 
 test_failures_are_told() {
 	: >began
-	expect 0 bench --backends dir -w 'echo broken >&2; exit 3' -n 2 --warm-up 0 -o data.jsonl
-	same "$(lines failure '[.status, .text]' | sort | uniq -c | sed 's/^ *//')" '6 [3,"broken\n"]'
+	expect 0 bench --backends dir -w 'echo broken >&2; exit 3' -n 2 --warm-up 1 -o data.jsonl
+	same "$(lines failure '[.warmup, .status, .text]' | sort | uniq -c | sed 's/^ *//')" '6 [false,3,"broken\n"]
+3 [true,3,"broken\n"]'
 	same "$(lines sample)" ''
 	nothing_is_left
+	# A warm-up is no round.
+	expect 0 run_stor bench report data.jsonl
+	out_has 'all 2 rounds failed'
+	out_has ', dir, warm-up 1: status 3: broken'
+	out_has ', dir, round 2: status 3: broken'
+	expect 0 run_stor bench report --format json data.jsonl
+	same "$(jq -c '[.rows[].cells[].failures]' "$OUT")" '[2,2,2]'
 }
 
 test_until_intervals_are_narrow() {
