@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Writes comparison.md, .html and .svg from comparison-data/. No number is written here: each is taken
+of the data, and each verdict follows from an interval there.
+
+tests/compare/report.py STOR FOLDER writes them anew for a folder that has comparison-data/.
+"""
+import os
+import sys
+
+sys.dont_write_bytecode = True
+# pylint: disable=wrong-import-position
+import figures
+import page
+import seen
+import verdicts
+import wording
+
+
+def intro(data):
+    def fact(*at, how="text"):
+        return data.number("environment.json", list(at), how)
+    versions = ", ".join("%s %s" % (name, fact("versions", name)) for name in
+                         ("stor", "LXC", "Docker", "containerd", "runc"))
+    loads = "load %s before and %s after" % (fact("load", 0, how="ratio"), fact("load_after", 0, how="ratio"))
+    machine = "%s, %s cores, %s GiB of memory, Linux %s, %s, control groups of version %s" % (
+        fact("processor"), fact("cores"), data.number("environment.json", ["memory"], "bytes"), fact("kernel"),
+        fact("filesystem"), fact("cgroups"))
+    return [
+        "# stor, LXC and Docker compared",
+        "Made by `make compare` on %s: %s. The machine: %s; %s. All three ran one root of Debian, with %s in it. What is "
+        "written here follows from the files in [comparison-data](comparison-data/), every number included."
+        % (fact("date"), versions, machine, loads, "`%s`" % data.value("environment.json", "packages").replace(",", "`, `")),
+    ]
+
+
+def views(data, folder):
+    out = ["## What a container sees", wording.VIEW]
+    for name in figures.VIEWS:
+        parts = seen.sections(os.path.join(folder, "inside-%s.txt" % name))
+        out.append("%s:" % wording.NAMES[name])
+        out.append("```\n%s\n```" % "\n".join(
+            ["$ ps -eo pid,ppid,user,args", *parts["ps"], "$ ip addr", *parts["ip addr"], "$ ip route", *parts["ip route"]]))
+    out.append("\n".join(wording.isolation(data)))
+    out += wording.shows(data)
+    return out
+
+
+def cell(data, row, subject):
+    at = verdicts.place(row, "host", subject, data)
+    if at is None:
+        return "–"
+    median = at + ["value", "median"]
+    how = verdicts.unit(data, row)
+    text = "%s %s" % (data.number("figures.json", median, how), data.unit("figures.json", median, how))
+    if data.value("figures.json", *at, "value", "low") is not None:
+        text += " [%s, %s]" % tuple(data.number("figures.json", at + ["value", edge], how, median) for edge in ("low", "high"))
+    return text
+
+
+def table(data, rows):
+    subjects = verdicts.subjects(data, rows)
+    lines = ["| | %s |" % " | ".join(wording.name_of(subject) for subject in subjects),
+             "|---|%s|" % "|".join("---:" for _ in subjects)]
+    for row in rows:
+        lines.append("| %s | %s |" % (wording.row_name(row), " | ".join(cell(data, row, subject) for subject in subjects)))
+    return "\n".join(lines)
+
+
+def topics(data):
+    out = ["## What it costs", wording.method(data)]
+    for topic in wording.TOPICS:
+        rows = verdicts.rows(data, topic)
+        if not rows:
+            continue
+        out += ["### " + topic["title"], table(data, rows)]
+        out += ["<!-- plot %s -->" % verdicts.plot(row) for row in rows[:1]]
+        sentences = [wording.sentence(data, row) for row in rows]
+        out.append("\n".join("- " + sentence for sentence in sentences if sentence))
+        out += [topic["why"](data, rows)]
+    return [block for block in out if block]
+
+
+def compose(data, folder):
+    blocks = intro(data) + ["![Median time of a start, with intervals](comparison.svg)", "## In short",
+                            wording.in_short(data)]
+    blocks += topics(data) + views(data, folder) + ["## What this does not tell", wording.LIMITS]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def write(stor, output):
+    folder = os.path.join(output, "comparison-data")
+    figures.summarise(stor, folder)
+    data = figures.Data(folder)
+    text, numbers = data.finish(compose(data, folder))
+    figures.write_json(os.path.join(folder, "numbers.json"), numbers)
+    plots, style = {}, ""
+    for bench in data.file("figures.json"):
+        style, found = page.stor_page(stor, os.path.join(folder, bench + ".jsonl"))
+        # Names that are one page's alone.
+        plots.update({bench + "-" + name: svg.replace('"%s-' % name, '"%s-%s-' % (bench, name)).replace(
+            " %s-d" % name, " %s-%s-d" % (bench, name)) for name, svg in found.items()})
+    for name, content in ("md", text), ("html", page.make(text, style, plots)):
+        with open(os.path.join(output, "comparison." + name), "w", encoding="utf-8") as out:
+            out.write(content)
+    if "start-r0-bars" in plots:
+        with open(os.path.join(output, "comparison.svg"), "w", encoding="utf-8") as out:
+            out.write(page.plot_alone(style, plots["start-r0-bars"]))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: tests/compare/report.py STOR FOLDER")
+    write(sys.argv[1], sys.argv[2])

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The sentences of the report. What explains a difference is said only where the figures show it."""
+import verdicts
+
+NAMES = {"stor": "stor", "lxc": "LXC", "docker": "Docker", "host": "host"}
+STORES = {"dir": "stor, dir", "loop": "stor, loop", "ploop:attach=engine": "stor, ploop engine",
+          "ploop:attach=direct": "stor, ploop direct"}
+WORKLOADS = {
+    "start": "start to exit", "sysbench-cpu": "sysbench cpu", "sysbench-memory": "sysbench memory",
+    "sysbench-threads": "sysbench threads", "sysbench-fileio": "sysbench fileio", "fio-randread": "fio random reads",
+    "fio-randwrite": "fio random writes", "iperf3": "iperf3", "image": "archive to first exit",
+    "image-delete": "image removed", "clone": "container made", "clone-delete": "container removed",
+    "image-disk": "disk: image", "clone-disk": "disk: container", "memory": "memory: waiting container",
+    "daemon-memory": "memory: daemon",
+}
+
+
+def name_of(subject):
+    return NAMES.get(subject) or STORES.get(subject) or "stor, " + subject
+
+
+def row_name(row):
+    return WORKLOADS.get(row.workload, row.workload) + (", limits" if row.with_limits else "")
+
+
+def listed(items):
+    items = list(items)
+    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
+
+
+def sentence(data, row):
+    """What a row shows of stor's backends against each peer."""
+    parts = []
+    kind = "rate" if verdicts.metric(data, row)["better"] == "more" else "figure"
+    for peer in verdicts.PEERS:
+        told = {}
+        for subject in verdicts.stors(data, row):
+            found = verdicts.verdict(data, row, subject, peer)
+            if found:
+                told.setdefault(found, []).append(subject)
+        for found, words in ("better", "better than"), ("worse", "worse than"):
+            if found in told:
+                parts.append("%s %s: %s of its %s" % (words, NAMES[peer], listed(
+                    "%s %s" % (STORES.get(subject, subject).replace("stor, ", ""), verdicts.ratio_text(data, row, subject, peer))
+                    for subject in told[found]), kind))
+        if "none" in told:
+            parts.append("no difference from %s shown: %s" % (NAMES[peer], listed(
+                STORES.get(subject, subject).replace("stor, ", "") for subject in told["none"])))
+    return "**%s** — %s." % (row_name(row), "; ".join(parts)) if parts else ""
+
+
+# --- in short -----------------------------------------------------------------------------------------
+
+
+def outcome(data, row, peer):
+    """stor's verdicts in a row, as {verdict: subjects}."""
+    told = {}
+    for subject in verdicts.stors(data, row):
+        told.setdefault(verdicts.verdict(data, row, subject, peer), []).append(subject)
+    told.pop(None, None)
+    return told
+
+
+def in_short(data):
+    """Where stor wins, where no difference is shown, and where it loses, on which backends."""
+    rows = [row for topic in TOPICS for row in verdicts.rows(data, topic)]
+    lines = []
+    for found, head in (("better", "stor is better than %s at"), ("worse", "**stor loses** to %s at"),
+                        ("none", "no difference from %s is shown at")):
+        for peer in verdicts.PEERS:
+            items = []
+            for row in rows:
+                told = outcome(data, row, peer)
+                mine, all_of_them = told.get(found, []), sum(map(len, told.values()))
+                if not mine:
+                    continue
+                if found == "none":
+                    figures = ""
+                else:
+                    figures = " %s" % extremes(data, row, mine, peer)
+                where = "" if len(mine) == all_of_them else " on " + listed(
+                    STORES.get(subject, subject).replace("stor, ", "") for subject in mine)
+                items.append("%s%s%s" % (row_name(row), where, figures))
+            if items:
+                lines.append("- %s: %s." % (head % NAMES[peer], "; ".join(items)))
+    return "\n".join(lines)
+
+
+def extremes(data, row, subjects, peer):
+    """The ratios' medians, from the least to the greatest."""
+    def median(subject):
+        return data.value("figures.json", *verdicts.place(row, peer, subject, data), "ratio", "median")
+    order = sorted(subjects, key=median)
+    texts = [data.number("figures.json", verdicts.place(row, peer, subject, data) + ["ratio", "median"], "ratio")
+             for subject in (order[0], order[-1])]
+    return "(%s×)" % texts[0] if len(order) == 1 else "(%s× to %s×)" % tuple(texts)
+
+
+# --- why ----------------------------------------------------------------------------------------------
+
+
+def any_is(data, rows, peer, found, backends=None, workload=None):
+    return any(subject in told for row in rows if workload in (None, row.workload)
+               for told in [outcome(data, row, peer).get(found, [])]
+               for subject in (backends or told))
+
+
+ENGINE = ("ploop:attach=engine",)
+
+
+def why_start(data, rows):
+    out = []
+    if any_is(data, rows, "docker", "better"):
+        out.append("Docker's client asks its daemon, which asks containerd, which starts a shim, which starts runc, which "
+                   "starts the container; its network namespace, too, is made by a program of its own. stor is one process "
+                   "that makes the namespaces and the control group and executes the command.")
+    if any_is(data, rows, "lxc", "better"):
+        out.append("LXC starts a monitor, a program of its own as process 1 of the container, and hooks of its configuration.")
+    if any_is(data, rows, "lxc", "worse"):
+        out.append("LXC runs on the plain tree of files here; where stor is slower, it attaches a block device and mounts a "
+                   "filesystem first, and removes them at the end.")
+    return " ".join(out)
+
+
+def why_processor(data, rows):
+    out = ["A container adds nothing to what a program computes by itself: the same kernel schedules the same instructions. "
+           "Limits take the same share from all, by the same mechanism of the kernel."]
+    if any_is(data, rows, "docker", "worse") or any_is(data, rows, "lxc", "worse"):
+        out.append("Differences that are shown here are of few rounds and small machines, or of system calls that a filter "
+                   "examines: stor and Docker have one, LXC has a shorter one.")
+    return " ".join(out)
+
+
+def why_disk(data, rows):
+    out = ["On `dir`, as in LXC and Docker, files lie in the host's own filesystem below an overlay. `loop` and `ploop` have "
+           "a filesystem of their own in a file, so each request goes through two filesystems and a loop device."]
+    if any_is(data, rows, "docker", "worse", ENGINE) or any_is(data, rows, "lxc", "worse", ENGINE):
+        out.append("With the ploop engine, each request also goes to a process in user space and back, which finds the "
+                   "cluster: that is the price of snapshots and of images of OpenVZ's format on a kernel without its driver.")
+    if any_is(data, rows, "docker", "better") or any_is(data, rows, "lxc", "better"):
+        out.append("Where a backend in a file is better, its file was laid out or its blocks were written already, and the "
+                   "host's filesystem has less to do for each request.")
+    return " ".join(out)
+
+
+def why_network(data, rows):
+    del data, rows
+    return ("All have a pair of interfaces; what differs is whether a bridge and rules of the host lie between its ends. The "
+            "backend of the root has no part in it.")
+
+
+def why_operations(data, rows):
+    out = []
+    if any_is(data, rows, "docker", "better", workload="image"):
+        out.append("Docker reads the archive into a layer and computes digests of it; stor unpacks it once into a tree that "
+                   "its golden volumes are made of.")
+    if any_is(data, rows, "lxc", "worse", workload="image"):
+        out.append("LXC has no images: a container is unpacked and is its own original. stor keeps the image and a golden "
+                   "volume of each backend beside it, and syncs both: that takes longer, and takes the disk twice.")
+    elif any_is(data, rows, "lxc", "worse", workload="image-disk"):
+        out.append("stor keeps the image and a golden volume of each backend beside it, which takes the disk twice.")
+    if any_is(data, rows, "docker", "better", workload="memory"):
+        out.append("A waiting container of stor is one small monitor beside its process; one of Docker's is a shim with a "
+                   "runtime of Go in it, beside a daemon that is always there.")
+    if any_is(data, rows, "lxc", "worse", ENGINE, workload="memory") or any_is(data, rows, "docker", "worse", ENGINE, workload="memory"):
+        out.append("The ploop engine is a process for each container, with its own buffers.")
+    return " ".join(out)
+
+
+TOPICS = (
+    {"title": "Starts", "rows": [("start", "start")], "why": why_start},
+    {"title": "Processor and memory", "why": why_processor,
+     "rows": [("processor", "sysbench-cpu"), ("processor", "sysbench-memory"), ("processor", "sysbench-threads")]},
+    {"title": "Disk", "why": why_disk,
+     "rows": [("disk", "fio-randread"), ("disk", "fio-randwrite"), ("disk", "sysbench-fileio")]},
+    {"title": "Network", "rows": [("network", "iperf3")], "why": why_network},
+    {"title": "Images and containers", "why": why_operations,
+     "rows": [("operations", name) for name in (
+         "image", "clone", "clone-delete", "image-delete", "image-disk", "clone-disk", "memory", "daemon-memory")]},
+)
+
+
+def method(data):
+    def fact(*at, how="text"):
+        return data.number("environment.json", list(at), how)
+    share = data.number("figures.json", [next(iter(data.file("figures.json"))), next(iter(
+        data.value("figures.json", next(iter(data.file("figures.json")))))), "confidence"], "percent")
+    return (
+        "Medians of %s rounds (starts: %s), each in an order drawn anew, with the interval that holds the true median with "
+        "%s %% confidence. Ratios are taken within rounds; a difference is stated only where the interval of the ratio leaves "
+        "equality out. A ratio below one is less time, disk or memory, or a lower rate. \"Limits\" are %s of a processor and "
+        "`%s` of memory. Each test of sysbench takes %s s. `host` is the same program in the same files without a container. "
+        "What all samples are, and how they were taken, is in stor-bench(1)." % (
+            fact("rounds"), fact("start_rounds"), share, fact("limits", "cpus"), data.value("environment.json", "limits", "memory"),
+            fact("seconds")))
+
+
+# --- what is seen -------------------------------------------------------------------------------------
+
+
+VIEW = ("The same script ran in each, with the same limits, and a network with an address. All that it printed is in "
+        "[comparison-data](comparison-data/): `inside-stor.txt`, `inside-lxc.txt` and `inside-docker.txt`; mounts and limits "
+        "stand there whole.")
+NO_MODE = {"0": "no filter", "1": "strict", "2": "a filter"}
+
+
+def paths(items):
+    return ", ".join("`%s`" % item for item in items) or "none"
+
+
+def isolation(data):
+    def line(title, function):
+        return "| %s | %s |" % (title, " | ".join(function(name, data.value("views.json", name)) for name in ("stor", "lxc", "docker")))
+
+    def count(key):
+        return lambda name, view: data.number("views.json", [name, key])
+    return [
+        "| | stor | LXC | Docker |", "|---|---|---|---|",
+        line("processes seen", count("processes")), line("interfaces", count("interfaces")), line("mounts", count("mounts")),
+        line("names in `/dev`", count("devices")), line("capabilities", count("capabilities")),
+        line("gains rights by executing", lambda name, view: "no" if view["no_new_privs"] == "1" else "yes"),
+        line("system calls", lambda name, view: NO_MODE[view["seccomp"]]),
+        line("can make a device node", lambda name, view: "yes" if view["made_device"] else "no"),
+        line("kernel's files that it can write", lambda name, view: paths(view["writable"])),
+        line("masked files that it can read", lambda name, view: paths(view["readable"])),
+        line("files that tell limits", count("limit_files")),
+        line("processors that `nproc` counts", count("processors")),
+        line("of memory beyond the limit, held", lambda name, view: data.number("views.json", [name, "held"], "bytes") + " " + data.unit(
+            "views.json", [name, "held"], "bytes")),
+        line("of processes beyond the limit, started", count("started")),
+        line("`sysbench cpu --cpu-max-prime=20000 run`, events a second", lambda name, view: data.number(
+            "views.json", [name, "sysbench"], "ratio")),
+    ]
+
+
+def shows(data):
+    views = {name: data.value("views.json", name) for name in ("stor", "lxc", "docker")}
+    out = ["Each sees its own processes alone, from 1 on, and its own interfaces, address and route, of which the host has the "
+           "other ends: the namespaces are of the same kinds. They differ in what else the host's kernel shows and grants."]
+    widest = max(views, key=lambda name: views[name]["capabilities"])
+    if views[widest]["capabilities"] > views["stor"]["capabilities"]:
+        out.append("%s leaves its root user more capabilities than stor does." % NAMES[widest])
+    locked = [NAMES[name] for name in views if views[name]["no_new_privs"] == "1"]
+    if locked:
+        out.append("In %s, executing a set-id program gains nothing." % listed(locked))
+    writes = [NAMES[name] for name in views if views[name]["writable"]]
+    if writes:
+        out.append("In %s, settings of the kernel can be written that hold for the whole machine." % listed(writes))
+    makes = [NAMES[name] for name in views if views[name]["made_device"]]
+    if makes:
+        out.append("In %s, device nodes can be made; a filter of devices decides whether they can be opened." % listed(makes))
+    blind = [NAMES[name] for name in views if not views[name]["limit_files"]]
+    if blind:
+        out.append("In %s no file tells the limits: there is no mount of control groups." % listed(blind))
+    out.append("None of the three shows a program its limits where it usually looks: `nproc` and `/proc/meminfo` are the "
+               "machine's.")
+    held = [NAMES[name] for name in views if views[name]["held"] < views[name]["asked_memory"]]
+    if held:
+        out.append("In %s the limits hold: what asked for more memory was killed." % listed(held))
+    return [" ".join(out)]
+
+
+LIMITS = ("A machine that others use too gives wide intervals; figures of another one differ. Docker and LXC were used with "
+          "their defaults, but for the storage driver `overlay2`, a private network, and no AppArmor profile. What LXC does "
+          "best, whole systems with an init, and what Docker does best, registries and layers, was not asked for.")
