@@ -124,7 +124,9 @@ def summarise(stor, folder):
             made = {base: bench_report(stor, path, base) for base in BASES}
             figures[bench] = {base: report for base, report in made.items() if report}
     write_json(os.path.join(folder, "figures.json"), figures)
-    write_json(os.path.join(folder, "views.json"), {name: view(folder, name) for name in VIEWS})
+    with open(os.path.join(folder, "environment.json"), encoding="utf-8") as file:
+        of_host = json.load(file)["namespaces"]
+    write_json(os.path.join(folder, "views.json"), {name: view(folder, name, of_host) for name in VIEWS})
 
 
 def find(lines, pattern):
@@ -133,10 +135,11 @@ def find(lines, pattern):
     return found.group(1) if found else None
 
 
-def view(folder, name):
-    """What can be counted in a container's view."""
+def view(folder, name, of_host):
+    """What can be counted in a container's view; of_host: the host's namespaces."""
     parts = seen.sections(os.path.join(folder, "inside-%s.txt" % name))
     return {
+        "shared": [line.split(":")[0] for line in parts["namespaces"] if line in of_host],
         "processes": len(parts["ps"]) - 1, "mounts": len(parts["mount"]),
         "interfaces": len([line for line in parts["ip addr"] if re.match(r"\d", line)]),
         "capabilities": bin(int(find(parts["rights"], r"^CapEff:\s*(\w+)"), 16)).count("1"),

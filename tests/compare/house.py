@@ -15,8 +15,9 @@ CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0
 MS_REC, MS_PRIVATE, PR_SET_PDEATHSIG = 1 << 14, 1 << 18, 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 CGROUPS = "/sys/fs/cgroup"
-# What LXC, Docker and stor call theirs.
-OURS = re.compile(r"/(docker|lxc(\.[^/]*)?|stor-[^/]*)(/|$)")
+# What Docker and LXC leave empty; and what stor calls its own.
+THEIRS = re.compile(r"/(docker|lxc(\.[^/]*)?)(/|$)")
+OURS = re.compile(r"/stor-[^/]*(/|$)")
 
 
 def must(result, what):
@@ -97,8 +98,17 @@ def live_in(work):
 # --- what is left ------------------------------------------------------------------------------------
 
 
-def cgroups():
-    return {path for path, _, _ in os.walk(CGROUPS) if OURS.search(path)}
+def cgroups(pattern):
+    """Those in which nothing runs: what was started here has ended."""
+    return {path for path, _, _ in os.walk(CGROUPS) if pattern.search(path) and not any(map(processes, os.walk(path)))}
+
+
+def processes(folder):
+    try:
+        with open(os.path.join(folder[0], "cgroup.procs"), encoding="ascii") as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 def mounts():
@@ -127,11 +137,12 @@ class Before:
     """What the machine had, and what it has besides, later."""
 
     def __init__(self, folder):
-        self.folder, self.cgroups, self.mounts, self.links = folder, cgroups(), mounts(), links()
+        self.folder, self.mounts, self.links = folder, mounts(), links()
+        self.cgroups = {path for path, _, _ in os.walk(CGROUPS) if THEIRS.search(path) or OURS.search(path)}
 
     def remove_cgroups(self):
-        """Those that a daemon leaves empty."""
-        for path in sorted(cgroups() - self.cgroups, reverse=True):
+        """Those that others leave empty."""
+        for path in sorted(cgroups(THEIRS) - self.cgroups, reverse=True):
             try:
                 os.rmdir(path)
             except OSError:
@@ -141,7 +152,7 @@ class Before:
         left = {"mount " + path for path in mounts() - self.mounts if path.startswith(self.folder)}
         left |= {"interface " + name for name in links() - self.links if re.match("veth|docker|lxc|stor", name)}
         left |= {"loop device " + name for name in loop_devices(self.folder)}
-        left |= {"cgroup " + path for path in cgroups() - self.cgroups}
+        left |= {"cgroup " + path for path in (cgroups(THEIRS) | cgroups(OURS)) - self.cgroups}
         return left
 
     def what_is_left(self):

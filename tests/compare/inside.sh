@@ -61,7 +61,7 @@ ls /dev | paste -sd' '
 mknod /tmp/device b 254 0 2>&1 && echo "a device node was made"
 section writable
 for file in /proc/sys/kernel/core_pattern /proc/sys/kernel/panic /proc/sysrq-trigger /proc/irq/default_smp_affinity \
-	/sys/kernel/uevent_helper /sys/kernel/mm/transparent_hugepage/enabled /sys/fs/cgroup; do
+	/sys/kernel/uevent_helper /sys/kernel/mm/transparent_hugepage/enabled; do
 	[ ! -e $file ] || { [ -w $file ] && echo "can write $file" || echo "cannot write $file"; }
 done
 for file in /proc/kcore /proc/keys /proc/timer_list; do

@@ -62,12 +62,10 @@ class Rounds:
         self.timed("image-delete", side, at, side.remove_image())
 
     def all(self, rounds):
-        for number in range(rounds + 1):
-            # The first one warms up.
-            at = (max(number - 1, 0), number == 0)
+        for number in range(1, rounds + 1):
             order = list(self.sides)
             self.samples.random.shuffle(order)
             for side in order:
                 self.report("images, disk and memory: round %d of %d, %s" % (number, rounds, side.name))
-                self.one(side, at)
+                self.one(side, number)
         self.samples.end()

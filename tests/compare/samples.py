@@ -32,8 +32,8 @@ class Samples:
         return self.cases[key]
 
     def add(self, workload, side, at, metric, value, command=""):
-        """at: the round, and whether it warms up."""
-        self.line(type="sample", case=self.case(workload, side, metric, command), round=at[0], warmup=at[1],
+        """at: the round."""
+        self.line(type="sample", case=self.case(workload, side, metric, command), round=at, warmup=False,
                   at=round(time.monotonic() - self.began, 3), values={metric: value})
 
     def blank(self, workload, side, metric, reason):

@@ -44,7 +44,7 @@ class Stor:
         return [[self.stor, "image", "import", self.tar, IMAGE]]
 
     def remove_image(self):
-        return [[self.stor, "image", "rm", "--golden", IMAGE]]
+        return [[self.stor, "image", "rm", IMAGE]]
 
     def first_run(self):
         return [[self.stor, "run", "--rm", *self.backend, "--image", IMAGE, "--", "/bin/true"]]

@@ -4,7 +4,7 @@ import verdicts
 
 NAMES = {"stor": "stor", "lxc": "LXC", "docker": "Docker", "host": "host"}
 STORES = {"dir": "stor, dir", "loop": "stor, loop", "ploop:attach=engine": "stor, ploop engine",
-          "ploop:attach=direct": "stor, ploop direct"}
+          "ploop:attach=direct:layout=raw:clone=overlay": "stor, ploop direct"}
 WORKLOADS = {
     "start": "start to exit", "sysbench-cpu": "sysbench cpu", "sysbench-memory": "sysbench memory",
     "sysbench-threads": "sysbench threads", "sysbench-fileio": "sysbench fileio", "fio-randread": "fio random reads",
@@ -183,8 +183,10 @@ TOPICS = (
 def method(data):
     def fact(*at, how="text"):
         return data.number("environment.json", list(at), how)
-    share = data.number("figures.json", [next(iter(data.file("figures.json"))), next(iter(
-        data.value("figures.json", next(iter(data.file("figures.json")))))), "confidence"], "percent")
+    at = []
+    while len(at) < 2:
+        at.append(next(iter(data.value("figures.json", *at))))
+    share = data.number("figures.json", at + ["confidence"], "percent")
     return (
         "Medians of %s rounds (starts: %s), each in an order drawn anew, with the interval that holds the true median with "
         "%s %% confidence. Ratios are taken within rounds; a difference is stated only where the interval of the ratio leaves "
@@ -216,6 +218,7 @@ def isolation(data):
         return lambda name, view: data.number("views.json", [name, key])
     return [
         "| | stor | LXC | Docker |", "|---|---|---|---|",
+        line("namespaces shared with the host", lambda name, view: ", ".join(view["shared"]) or "none"),
         line("processes seen", count("processes")), line("interfaces", count("interfaces")), line("mounts", count("mounts")),
         line("names in `/dev`", count("devices")), line("capabilities", count("capabilities")),
         line("gains rights by executing", lambda name, view: "no" if view["no_new_privs"] == "1" else "yes"),
