@@ -22,6 +22,9 @@
 /* How long the kernel may take to let go of a device whose last user is gone. */
 #define DETACH_WAIT_MS 10000u
 
+/* Longer than what a container reads to start. */
+#define DIRECT_AFTER_MS 1000
+
 #define TOKEN "in-use mark"
 
 struct attach {
@@ -93,6 +96,27 @@ static int find_in_chain(struct attach *a, struct ploop_extent *extent, struct s
 	return r;
 }
 
+/*
+ * A volume's own files are not kept in memory twice. But a start reads what the last one has read;
+ * and what all clones of an image share, and what is thrown away, is best in the page cache.
+ */
+static void choose_cache(const struct attach *a, struct ploop_server_params *params)
+{
+	enum ploop_direct_io choice =
+		(enum ploop_direct_io)a->volume->values[PLOOP_PARAM_DIRECT_IO].number;
+
+	params->direct_after_ms = choice == PLOOP_DIRECT_IO_YES ? 0
+	                          : choice == PLOOP_DIRECT_IO_NO || params->is_throwaway
+	                                  ? -1
+	                                  : DIRECT_AFTER_MS;
+	if (choice == PLOOP_DIRECT_IO_YES || a->pv.is_foreign)
+		return;
+	/* A clone names its image's files by absolute paths. */
+	while (params->shared_files < a->pv.count &&
+	       a->pv.links[params->shared_files].name[0] == '/')
+		params->shared_files++;
+}
+
 static int attach_engine(struct attach *a, struct stor_attachment *attachment, struct stor_err *err)
 {
 	const struct stor_value *values = a->volume->values;
@@ -110,6 +134,7 @@ static int attach_engine(struct attach *a, struct stor_attachment *attachment, s
 	snprintf(name, sizeof(name), "stor-ploop %.4000s", a->volume->path);
 	params.name = name;
 	params.direct_io = values[PLOOP_PARAM_DIRECT_IO].number != PLOOP_DIRECT_IO_NO;
+	choose_cache(a, &params);
 	params.block_bytes = extent.block_bytes;
 	params.offset_bytes = extent.offset_bytes;
 	params.size_bytes = extent.size_bytes;

@@ -175,6 +175,10 @@ int ploop_engine_push(struct ploop_engine *engine, const struct ploop_link *top,
 int ploop_engine_rebase(struct ploop_engine *engine, const struct ploop_link *links, unsigned count,
                         struct stor_err *err);
 
+/* Use the files past the host's page cache from now on, but the first `shared` ones: as
+ * ploop_file_go_direct(). */
+void ploop_engine_go_direct(struct ploop_engine *engine, unsigned shared, uint32_t granule_bytes);
+
 struct ploop_usage {
 	uint64_t size_bytes;      /* of the disk */
 	uint64_t file_bytes;      /* of the top's file */

@@ -297,13 +297,34 @@ int ploop_file_from_fd(int fd, struct ploop_file **file)
 	return 0;
 }
 
+/* What direct I/O must be a multiple of; 0: the file has none. Linux 6.1 tells, of the filesystems
+ * that know; no disk wants more than a page. */
+static uint32_t direct_granule(int fd)
+{
+	struct statx sx;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &sx) || !(sx.stx_mask & STATX_DIOALIGN))
+		return ALIGNMENT;
+	return sx.stx_dio_offset_align;
+}
+
+void ploop_file_go_direct(struct ploop_file *file, uint32_t granule_bytes)
+{
+	uint32_t granule = file->fd < 0 || file->is_throwaway ? 0 : direct_granule(file->fd);
+	int flags = granule ? fcntl(file->fd, F_GETFL) : -1;
+
+	if (flags < 0 || granule_bytes % granule)
+		return;
+	if (!fcntl(file->fd, F_SETFL, flags | O_DIRECT))
+		((struct real_file *)file)->is_direct = true;
+}
+
 static int real_open(struct ploop_dir *dir, const char *name, unsigned flags,
                      struct ploop_file **file)
 {
 	bool writes = flags & (PLOOP_OPEN_WRITE | PLOOP_OPEN_CREATE);
 	int mode = (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 	int dir_fd = ((struct real_dir *)dir)->fd;
-	bool is_direct = flags & PLOOP_OPEN_DIRECT;
 	cleanup_close int fd = -1;
 	struct real_file *real;
 	struct stat st;
@@ -312,11 +333,7 @@ static int real_open(struct ploop_dir *dir, const char *name, unsigned flags,
 		mode |= O_CREAT | O_EXCL;
 	if (flags & PLOOP_OPEN_OWN)
 		mode |= O_NOFOLLOW;
-	fd = openat(dir_fd, name, mode | (is_direct ? O_DIRECT : 0), 0600);
-	if (fd < 0 && errno == EINVAL && is_direct) {
-		is_direct = false;
-		fd = openat(dir_fd, name, mode, 0600);
-	}
+	fd = openat(dir_fd, name, mode, 0600);
 	if (fd < 0 || fstat(fd, &st))
 		return -errno;
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
@@ -329,7 +346,7 @@ static int real_open(struct ploop_dir *dir, const char *name, unsigned flags,
 	real->file = (struct ploop_file){ .ops = &real_file_ops,
 		                          .fd = steal_fd(&fd),
 		                          .is_throwaway = dir->is_throwaway };
-	real->is_direct = is_direct;
+	real->is_direct = false;
 	*file = &real->file;
 	return 0;
 }

@@ -46,9 +46,8 @@ struct ploop_file {
 
 #define PLOOP_OPEN_WRITE 1u
 #define PLOOP_OPEN_CREATE 2u /* new; EEXIST when it exists; implies PLOOP_OPEN_WRITE */
-#define PLOOP_OPEN_DIRECT 4u /* past the page cache where the filesystem can */
-#define PLOOP_OPEN_LOCK 8u   /* flock: exclusive to write, shared to read; EWOULDBLOCK */
-#define PLOOP_OPEN_OWN 16u   /* a file of the directory itself: no symbolic link; ELOOP */
+#define PLOOP_OPEN_LOCK 4u   /* flock: exclusive to write, shared to read; EWOULDBLOCK */
+#define PLOOP_OPEN_OWN 8u    /* a file of the directory itself: no symbolic link; ELOOP */
 
 struct ploop_dir;
 
@@ -77,6 +76,12 @@ struct ploop_dir *ploop_dir_open_fd(int dir_fd);
 
 /* A file that is open already; the descriptor is taken over on success. */
 int ploop_file_from_fd(int fd, struct ploop_file **file);
+
+/*
+ * Read and write a real file past the page cache from now on, if it can do so with pieces that
+ * begin and end at multiples of granule_bytes, and is not thrown away; else it goes on as it was.
+ */
+void ploop_file_go_direct(struct ploop_file *file, uint32_t granule_bytes);
 
 static inline void ploop_dir_close(struct ploop_dir *dir)
 {

@@ -339,6 +339,12 @@ int ploop_engine_close(struct ploop_engine *engine, struct stor_err *err)
 	return r ? -1 : 0;
 }
 
+void ploop_engine_go_direct(struct ploop_engine *engine, unsigned shared, uint32_t granule_bytes)
+{
+	for (unsigned i = shared; i < engine->levels; i++)
+		ploop_file_go_direct(engine->level[i].file, granule_bytes);
+}
+
 uint64_t ploop_engine_size(const struct ploop_engine *engine)
 {
 	return engine->size_bytes;

@@ -15,8 +15,13 @@ struct ploop_server_params {
 	/* The chain; its executor is not used. The files are taken over, also on failure. */
 	const struct ploop_open_params *open;
 	bool read_only;
-	bool is_throwaway;    /* nobody sees the image again when the server is gone */
-	bool direct_io;       /* of the loop device; the image files are as they were opened */
+	bool is_throwaway; /* nobody sees the image again when the server is gone */
+	bool direct_io;    /* of the loop device */
+	/* So long after its start the server uses the image files past the page cache, in which a
+	 * start finds what another has read; -1: never. */
+	int direct_after_ms;
+	unsigned
+		shared_files; /* the lowest ones of the chain, which are used through it for ever */
 	uint32_t block_bytes; /* logical block size of the device; 0: 512 */
 	/* The part of the disk that the device is; size 0: to its end. */
 	uint64_t offset_bytes, size_bytes;

@@ -232,6 +232,8 @@ static void perform_quiet(struct ploop_server *server, const struct ploop_contro
 	}
 	server->is_turning = false;
 	perform(server, request, parcel);
+	if (server->is_direct)
+		ploop_server_go_direct(server);
 	ploop_engine_release(server->engine);
 	if (request->op == PLOOP_CONTROL_GROW && !report.status)
 		fit(server, err);

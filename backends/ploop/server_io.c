@@ -158,10 +158,22 @@ static void target_submit(struct export_target *target, struct export_request *r
 	ploop_submit(server->engine, to_engine);
 }
 
+/* The device's blocks lie in the file as they lie on the disk. */
+static uint32_t granule_of(const struct ploop_server_params *params)
+{
+	uint32_t block_bytes = params->block_bytes ? params->block_bytes : PLOOP_SECTOR;
+	uint64_t bits = block_bytes | params->offset_bytes;
+
+	return (uint32_t)(bits & -bits);
+}
+
 void ploop_server_prepare(struct ploop_server *server, const struct ploop_server_params *params)
 {
 	server->executor.submit = submit;
 	server->is_throwaway = params->is_throwaway;
+	server->direct_after_ms = params->direct_after_ms;
+	server->shared_files = params->shared_files;
+	server->granule_bytes = granule_of(params);
 	server->target = (struct export_target){
 		.read_only = params->read_only,
 		.room_bytes = sizeof(struct ploop_request),

@@ -118,9 +118,16 @@ static int begin(struct ploop_server *server, struct stor_err *err)
 	return 0;
 }
 
+void ploop_server_go_direct(struct ploop_server *server)
+{
+	server->is_direct = true;
+	ploop_engine_go_direct(server->engine, server->shared_files, server->granule_bytes);
+}
+
 /* Returns 0 when the volume was released, -1 when the ring failed. */
 static int serve(struct ploop_server *server)
 {
+	int64_t from_ms = monotonic_ms();
 	bool is_trimmed = false;
 
 	while (!export_is_over(server->export)) {
@@ -129,6 +136,9 @@ static int serve(struct ploop_server *server)
 
 		if (count < 0)
 			return -1;
+		if (!server->is_direct && server->direct_after_ms >= 0 &&
+		    monotonic_ms() - from_ms >= server->direct_after_ms)
+			ploop_server_go_direct(server);
 		is_trimmed = !count && !export_depth(server->export);
 		if (is_trimmed)
 			export_trim(server->export);

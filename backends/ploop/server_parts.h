@@ -57,6 +57,11 @@ struct ploop_server {
 	int fuse_fd, control_fd;
 	int top_fd; /* of the top's file, which is locked exclusively; of the engine */
 	uint32_t cluster_sectors;
+	/* As in struct ploop_server_params. */
+	int direct_after_ms;
+	unsigned shared_files;
+	uint32_t granule_bytes; /* of the engine's requests */
+	bool is_direct;
 	bool is_throwaway; /* the image is left as it is at the end */
 	bool is_partition; /* what is served ends with the disk's partition */
 	struct ring_op control_op;
@@ -70,6 +75,9 @@ void ploop_server_spare_free(struct ploop_server *server);
 
 /* The main function of the process (struct stor_server_req); arg: the server. */
 int ploop_server_main(void *arg, int control_fd);
+
+/* Use the files past the page cache, also those that came since. */
+void ploop_server_go_direct(struct ploop_server *server);
 
 /* Watch the control socket. */
 void ploop_control_poll(struct ploop_server *server);

@@ -91,8 +91,7 @@ static void attach_engine(char **files, unsigned count, struct stor_attachment *
 	struct ploop_dir *dir = here();
 
 	for (unsigned i = 0; i < count; i++) {
-		unsigned flags = PLOOP_OPEN_DIRECT | PLOOP_OPEN_LOCK |
-		                 (i + 1 == count ? PLOOP_OPEN_WRITE : 0);
+		unsigned flags = PLOOP_OPEN_LOCK | (i + 1 == count ? PLOOP_OPEN_WRITE : 0);
 		int r = dir->ops->open(dir, files[i], flags, &links[i].file);
 
 		links[i].name = files[i];

@@ -292,4 +292,48 @@ test_a_killed_server() {
 	done
 }
 
+# How the servers here use their image files: direct, cached, or both.
+modes() {
+	local pid fd name flags
+	for pid in $(pgrep -f "^stor-ploop $STOR_STORE/"); do
+		for fd in $(find "/proc/$pid/fd" -lname '*.hds' -printf '%f\n'); do
+			while read -r name flags; do
+				[ "$name" = flags: ] || continue
+				if [ $((flags & 040000)) != 0 ]; then echo direct; else echo cached; fi
+			done <"/proc/$pid/fdinfo/$fd"
+		done
+	done | sort -u | paste -sd' '
+}
+has_modes() { [ "$(modes)" = "$1" ]; }
+
+test_the_page_cache() {
+	local direct=direct both='cached direct'
+	dd if=/dev/zero of=probe bs=4096 count=1 oflag=direct status=none 2>/dev/null ||
+		direct=cached both=cached
+	expect 0 run_stor volume create --backend ploop --size 64M --image busybox v
+	expect 0 run_stor run -d --name one --root v sleep 1000
+	wait_for has_modes $direct
+	# The file that a snapshot begins, too.
+	expect 0 run_stor volume snapshot v s
+	wait_for has_modes $direct
+	expect 0 run_stor exec one sh -c 'head -c 5242880 /dev/urandom >/data && sync && md5sum /data'
+	expect 0 run_stor rm -f one
+	expect 0 run_stor volume check v
+	expect 0 run_stor run -d --name two --root v -o direct-io=no sleep 1000
+	sleep 1.5
+	same "$(modes)" cached
+	expect 0 run_stor rm -f two
+	# What clones share stays in it, and what is thrown away.
+	expect 0 run_stor run -d --name three --backend ploop sleep 1000
+	wait_for has_modes "$both"
+	expect 0 run_stor rm -f three
+	expect 0 run_stor run -d --rm --name four --backend ploop sleep 1000
+	sleep 1.5
+	same "$(modes)" cached
+	expect 0 run_stor rm -f four
+	expect 0 run_stor run -d --name five --backend ploop -o direct-io=yes sleep 1000
+	wait_for has_modes $direct
+	expect 0 run_stor rm -f five
+}
+
 run_tests "$@"

@@ -88,8 +88,7 @@ static void make_image(const char *name)
 static int open_image(const char *name, unsigned flags, struct ploop_link *link)
 {
 	*link = (struct ploop_link){ .name = name };
-	return image_dir->ops->open(image_dir, name, flags | PLOOP_OPEN_DIRECT | PLOOP_OPEN_LOCK,
-	                            &link->file);
+	return image_dir->ops->open(image_dir, name, flags | PLOOP_OPEN_LOCK, &link->file);
 }
 
 static uint32_t mark_of(const struct scratch *scratch, const char *name)
