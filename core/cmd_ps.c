@@ -28,7 +28,7 @@ struct options {
 struct listing {
 	struct store *store;
 	const struct options *opts;
-	struct strv live;
+	struct strv live; /* sorted */
 	struct table table;
 	struct json json;
 };
@@ -169,11 +169,11 @@ static void print(struct listing *listing, const struct container_item *item)
 }
 
 /* One that died unnoticed is noticed here; it may go away with that. False: it is gone. */
-static bool bring_up_to_date(struct listing *listing, struct container_item *item)
+static bool bring_up_to_date(struct listing *listing, struct container_item *item, bool is_live)
 {
 	struct stor_err why = STOR_ERR_INIT;
 
-	if (!item->is_damaged && !strv_has(&listing->live, item->id)) {
+	if (!item->is_damaged && !is_live) {
 		record_free(&item->record);
 		if (container_load_current(listing->store, item->id, &item->record, &why) < 0)
 			item->is_damaged = true;
@@ -195,9 +195,9 @@ static void list(struct listing *listing, struct container_set *set)
 
 	for (size_t i = 0; i < set->count; i++) {
 		struct container_item item = set->items[i];
+		bool is_live = strv_has_sorted(&listing->live, item.id);
 
-		if (bring_up_to_date(listing, &item) &&
-		    (opts->is_all || strv_has(&listing->live, item.id)) &&
+		if (bring_up_to_date(listing, &item, is_live) && (opts->is_all || is_live) &&
 		    ps_filter_passes(&opts->filters, item.id, &item.record)) {
 			set->items[kept++] = item;
 		} else {
@@ -222,6 +222,7 @@ static int show(struct store *store, const struct options *opts, struct stor_err
 	if (container_load_all(store, &set, err) < 0 ||
 	    store_list_live(store, &listing.live, err) < 0)
 		return -1;
+	strv_sort(&listing.live);
 	for (size_t i = 0; i < COLUMNS; i++)
 		table_cell(&listing.table, header[i]);
 	json_open_array(&listing.json, NULL);

@@ -105,15 +105,11 @@ void container_set_free(struct container_set *set)
 static int compare_created(const void *a, const void *b)
 {
 	const struct container_item *x = a, *y = b;
-	uint64_t first = record_get_u64(&x->record, "created", 0);
-	uint64_t second = record_get_u64(&y->record, "created", 0);
 
-	if (first == second) {
-		first = record_get_u64(&x->record, "created-ns", 0);
-		second = record_get_u64(&y->record, "created-ns", 0);
-	}
-	if (first != second)
-		return first < second ? -1 : 1;
+	if (x->created_s != y->created_s)
+		return x->created_s < y->created_s ? -1 : 1;
+	if (x->created_ns != y->created_ns)
+		return x->created_ns < y->created_ns ? -1 : 1;
 	return strcmp(x->id, y->id);
 }
 
@@ -139,6 +135,8 @@ int container_load_all(struct store *store, struct container_set *set, struct st
 			item->is_damaged = true;
 		}
 		item->id = xstrdup(names.items[i]);
+		item->created_s = record_get_u64(&item->record, "created", 0);
+		item->created_ns = record_get_u64(&item->record, "created-ns", 0);
 		set->count++;
 	}
 	qsort(set->items, set->count, sizeof(*set->items), compare_created);

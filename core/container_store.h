@@ -70,6 +70,7 @@ struct container_item {
 	char *id;
 	struct record record;
 	bool is_damaged; /* the record cannot be read, and is empty */
+	uint64_t created_s, created_ns;
 };
 
 struct container_set {

@@ -76,15 +76,16 @@ int store_list_dead(struct store *store, int parent_fd, const char *folder, bool
 {
 	cleanup_strv struct strv all = STRV_INIT;
 	struct store_mark mark;
-	size_t every;
+	size_t every, chosen;
 
 	if (store_list(parent_fd, folder, &all, err) < 0)
 		return -1;
 	every = all.count / CLOSE_LOOKS + 1;
+	chosen = (size_t)getpid() % every;
 	for (size_t i = 0; i < all.count; i++) {
 		if (!store_mark_parse(all.items[i], &mark) ||
 		    !(exact ? store_mark_is_alive(store, &mark)
-		            : seems_alive(store, &mark, i % every == (size_t)getpid() % every)))
+		            : seems_alive(store, &mark, i % every == chosen)))
 			strv_add(names, all.items[i]);
 	}
 	return 0;

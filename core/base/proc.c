@@ -57,9 +57,7 @@ bool proc_is_alive(pid_t pid, uint64_t start_time)
 	uint64_t found;
 	char state;
 
-	if (pid <= 0 || (kill(pid, 0) < 0 && errno == ESRCH))
-		return false;
-	if (read_stat(pid, &state, &found) < 0)
+	if (pid <= 0 || read_stat(pid, &state, &found) < 0)
 		return false;
 	return state != 'Z' && state != 'X' && (!start_time || found == start_time);
 }

@@ -100,6 +100,8 @@ static char *unescape(const char *text, size_t size)
 {
 	cleanup_strbuf struct strbuf buf = STRBUF_INIT;
 
+	if (!memchr(text, '\\', size))
+		return xstrndup(text, size);
 	for (size_t i = 0; i < size; i++) {
 		if (text[i] != '\\') {
 			strbuf_putc(&buf, text[i]);

@@ -187,6 +187,12 @@ void strv_sort(struct strv *list)
 		qsort(list->items, list->count, sizeof(*list->items), compare_strings);
 }
 
+bool strv_has_sorted(const struct strv *list, const char *s)
+{
+	return list->count &&
+	       bsearch(&s, list->items, list->count, sizeof(*list->items), compare_strings);
+}
+
 void strv_free(struct strv *list)
 {
 	for (size_t i = 0; i < list->count; i++)

@@ -64,6 +64,8 @@ bool strv_has(const struct strv *list, const char *s);
 char *strv_join(const struct strv *list, const char *between);
 /* In the order of their bytes. */
 void strv_sort(struct strv *list);
+/* strv_has() of a list that is in that order. */
+bool strv_has_sorted(const struct strv *list, const char *s);
 void strv_free(struct strv *list);
 #define cleanup_strv __attribute__((cleanup(strv_free)))
 

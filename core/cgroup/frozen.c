@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Is a container paused? By its record alone: no module is loaded. See cgroup.h. */
 #include <fcntl.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <stor/util.h>
 
@@ -19,21 +18,22 @@ static bool says_frozen(const char *path)
 	return text && (*text == '1' || str_starts(text, "FR"));
 }
 
-/* The payload is in a leaf, or in the directory itself. Only the hierarchy with the freezer has a
- * file of either name. */
-static bool is_place_frozen(const char *dir)
+/* "v1|v2 CONTROLLERS PATH". The payload is in a leaf; in the freezer's own hierarchy of version 1,
+ * in the directory itself. */
+static bool is_place_frozen(const char *place)
 {
-	static const char *const names[] = { "freezer.state", "cgroup.freeze" };
+	const char *dir = strchr(place, '/');
+	bool is_v2 = str_starts(place, "v2 ");
+	unsigned controllers = 0;
+	cleanup_free char *own = NULL, *leaf = NULL;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		cleanup_free char *own = xasprintf("%s/%s", dir, names[i]);
-		cleanup_free char *leaf =
-			xasprintf("%s/%s/%s", dir, cgroup_leaf_names[CGROUP_PAYLOAD], names[i]);
-
-		if (says_frozen(leaf) || says_frozen(own))
-			return true;
-	}
-	return false;
+	if (!dir || sscanf(place, "%*s %u", &controllers) != 1 ||
+	    (!is_v2 && !(controllers & CGROUP_FREEZER)))
+		return false;
+	leaf = xasprintf("%s/%s/%s", dir, cgroup_leaf_names[CGROUP_PAYLOAD],
+	                 is_v2 ? "cgroup.freeze" : "freezer.state");
+	own = xasprintf("%s/freezer.state", dir);
+	return says_frozen(leaf) || (!is_v2 && says_frozen(own));
 }
 
 bool cgroup_is_paused(struct store *store, const char *id)
@@ -43,14 +43,10 @@ bool cgroup_is_paused(struct store *store, const char *id)
 	struct stor_err ignored = STOR_ERR_INIT;
 	const char *text;
 
-	if (faccessat(store->state_fd, path, F_OK, 0) < 0 ||
-	    record_load(&record, store->state_fd, path, &ignored) < 0)
+	if (record_load(&record, store->state_fd, path, &ignored) < 0)
 		return false;
-	for (size_t at = 0; (text = record_next(&record, "place", &at));) {
-		const char *dir = strchr(text, '/');
-
-		if (dir && is_place_frozen(dir))
+	for (size_t at = 0; (text = record_next(&record, "place", &at));)
+		if (is_place_frozen(text))
 			return true;
-	}
 	return false;
 }
