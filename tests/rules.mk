@@ -87,6 +87,7 @@ bench: deps
 	@tests/bench/datapath
 	@tests/bench/operations
 	@tests/bench/network
+	@tests/bench/scale
 
 .PHONY: check check-unit check-system check-contract check-fuzz check-vm
 CHECK_KINDS := unit contract system fuzz tests/lint/structure.sh vm
