@@ -7,6 +7,7 @@
 
 #include <stor/util.h>
 
+#include "bench/measure/traffic.h"
 #include "bench/measure/watch.h"
 #include "bench/report/stats.h"
 
@@ -38,6 +39,8 @@ static void add_cell(struct cells *cells, const struct row *row, const struct wo
 		               .subject = subject };
 	cell->blank =
 		subject->absent ? xstrdup(subject->absent) : workload_cannot(workload, subject);
+	if (!cell->blank && row->has_network && subject->does->no_network)
+		cell->blank = xstrdup(subject->does->no_network);
 	if (!cell->blank && subject->does->cannot)
 		cell->blank = subject->does->cannot(subject, row);
 	cells->count++;
@@ -54,7 +57,7 @@ static void add_row(struct cells *cells, const struct row *row, const struct wor
 
 static void add_rows(struct cells *cells, const struct plan *plan, const struct workload *workload)
 {
-	struct row row = { .workload = workload->name };
+	struct row row = { .workload = workload->name, .has_network = workload->does->has_network };
 
 	for (size_t i = 0; i < plan->images.count; i++)
 		for (size_t s = 0; s < plan->sizes.count; s++)
@@ -87,10 +90,18 @@ static int find_workloads(struct cells *cells, const struct bench *bench, struct
 	return 0;
 }
 
+static int begin_traffic(const struct cells *cells, struct bench *bench, struct stor_err *err)
+{
+	for (size_t i = 0; i < cells->workload_count; i++)
+		if (cells->workloads[i].does->has_network)
+			return traffic_begin(bench, err);
+	return 0;
+}
+
 int cells_make(struct cells *cells, struct bench *bench, struct stor_err *err)
 {
 	if (subjects_make(bench, &cells->subjects, err) < 0 ||
-	    find_workloads(cells, bench, err) < 0 ||
+	    find_workloads(cells, bench, err) < 0 || begin_traffic(cells, bench, err) < 0 ||
 	    subjects_begin(bench, &cells->subjects, err) < 0)
 		return -1;
 	if (watch_signal())

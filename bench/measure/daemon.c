@@ -101,7 +101,8 @@ static void be_init(char *const *argv, const char *procs, int log_fd)
 	/* It is not to load modules into the machine's kernel. */
 	if (prctl(PR_CAPBSET_DROP, CAP_SYS_MODULE) < 0)
 		fail_in_child("drop CAP_SYS_MODULE");
-	join_cgroup(procs);
+	if (procs)
+		join_cgroup(procs);
 	server = fork();
 	if (server < 0)
 		fail_in_child("fork");
@@ -113,17 +114,22 @@ static void be_init(char *const *argv, const char *procs, int log_fd)
 /* --- outside of it --------------------------------------------------------------------------- */
 
 int daemon_start(struct daemon *daemon, const struct strv *argv, const struct room *room,
-                 const char *log, struct stor_err *err)
+                 unsigned flags, const char *log, struct stor_err *err)
 {
 	/* Without a signal at its end it is no child that waiting for all children finds: what
 	 * commands leave is waited for beside it. */
-	struct clone_args args = { .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET };
+	struct clone_args args = { .flags = CLONE_NEWPID | CLONE_NEWNS };
 	cleanup_close int log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	cleanup_free char *procs = room_add_cgroup(room, "server", err);
+	cleanup_free char *procs = NULL;
 	long pid;
 
-	if (!procs)
-		return -1;
+	if (flags & DAEMON_COUNTED) {
+		procs = room_add_cgroup(room, "server", err);
+		if (!procs)
+			return -1;
+	}
+	if (!(flags & DAEMON_IN_NETWORK))
+		args.flags |= CLONE_NEWNET;
 	if (log_fd < 0)
 		return err_fail(err, STOR_FAILED, errno, "open %s", log);
 	if (room_enter(room, err) < 0)

@@ -167,6 +167,24 @@ static double seconds_of(const struct journal *journal)
 	return (double)(monotonic_ns() - journal->began_ns) / 1e9;
 }
 
+static struct json_object *series_of(const struct reading *reading)
+{
+	struct json_object *all = json_object_new_object(), *one = json_object_new_object(),
+			   *points = json_object_new_array();
+
+	for (size_t i = 0; i < reading->series_count; i++) {
+		struct json_object *point = json_object_new_array();
+
+		json_object_array_add(point, json_object_new_double(reading->series[i].x));
+		json_object_array_add(point, json_object_new_double(reading->series[i].y));
+		json_object_array_add(points, point);
+	}
+	add_text(one, "unit", "bytes/s");
+	json_object_object_add(one, "points", points);
+	json_object_object_add(all, "throughput", one);
+	return all;
+}
+
 int journal_sample(struct journal *journal, size_t id, uint64_t round, bool is_warmup,
                    const struct reading *reading, struct stor_err *err)
 {
@@ -193,6 +211,8 @@ int journal_sample(struct journal *journal, size_t id, uint64_t round, bool is_w
 		json_object_object_add(curves, "latency", latency);
 		json_object_object_add(line, "percentiles", curves);
 	}
+	if (reading->series_count)
+		json_object_object_add(line, "series", series_of(reading));
 	return put(journal, line, err);
 }
 

@@ -16,6 +16,7 @@
 #include "bench/measure/cells.h"
 #include "bench/measure/journal.h"
 #include "bench/measure/stage.h"
+#include "bench/measure/traffic.h"
 #include "bench/measure/watch.h"
 #include "core/base/log.h"
 
@@ -52,7 +53,7 @@ static int sample(struct experiment *e, struct cell *cell, uint64_t round, bool 
 {
 	cleanup_outcome struct outcome outcome = { .status = 0 };
 	struct stor_err failure = STOR_ERR_INIT;
-	struct reading reading = { .count = 0 };
+	cleanup_reading struct reading reading = { .count = 0 };
 
 	if (e->past && cell_has(cell, e->past, round, is_warmup))
 		return 0;
@@ -181,6 +182,7 @@ int measure(const struct plan *plan, const char *stor, const char *self, char *c
 	}
 	watch_end(&e.watch);
 	subjects_end(&e.bench, &e.cells.subjects);
+	traffic_end(&e.bench);
 	room_end(&e.bench.room);
 	stage_take_down(&e.bench);
 	cells_free(&e.cells);

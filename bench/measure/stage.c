@@ -46,6 +46,21 @@ double row_cpus(const struct row *row)
 	return text ? strtod(text, NULL) : 0;
 }
 
+bool bench_is_in_path(const char *program)
+{
+	const char *path = getenv("PATH");
+	cleanup_free char *rest = xstrdup(path ? path : "/usr/bin:/bin");
+	char *save = NULL;
+
+	for (char *dir = strtok_r(rest, ":", &save); dir; dir = strtok_r(NULL, ":", &save)) {
+		cleanup_free char *file = xasprintf("%s/%s", dir, program);
+
+		if (!access(file, X_OK))
+			return true;
+	}
+	return false;
+}
+
 /* "/srv/debian.tar" becomes srv-debian.tar. */
 char *bench_image_name(const char *image)
 {
@@ -121,6 +136,15 @@ int stage_add_image(const struct bench *bench, const char *image, struct stor_er
 			return err_fail(err, STOR_FAILED, errno, "make %s", path);
 	}
 	return 0;
+}
+
+int stage_add_room(struct bench *bench, struct stor_err *err)
+{
+	const char *const folders[] = { bench->state, bench->folder, NULL };
+
+	return bench->room.cgroup
+	               ? 0
+	               : room_make(&bench->room, strrchr(bench->folder, '/') + 1, folders, err);
 }
 
 void stage_take_down(struct bench *bench)

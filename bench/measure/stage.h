@@ -12,6 +12,9 @@ int stage_make(struct bench *bench, struct stor_err *err);
 /* An image for stor, and its tree for who has no images. */
 int stage_add_image(const struct bench *bench, const char *image, struct stor_err *err);
 
+/* The room of peers, if it is not there yet; see room.h. */
+int stage_add_room(struct bench *bench, struct stor_err *err);
+
 /* All of it goes. What cannot be removed is told on standard error. */
 void stage_take_down(struct bench *bench);
 

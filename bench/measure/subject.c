@@ -9,6 +9,7 @@
 
 #include <stor/util.h>
 
+#include "bench/measure/stage.h"
 #include "bench/measure/watch.h"
 
 static const struct subject_kind *const peers[] = {
@@ -39,21 +40,6 @@ static struct subject *add(struct subjects *subjects, const char *name,
 	subject = &subjects->items[subjects->count++];
 	*subject = (struct subject){ .name = xstrdup(name), .does = kind };
 	return subject;
-}
-
-static bool is_in_path(const char *program)
-{
-	const char *path = getenv("PATH");
-	cleanup_free char *rest = xstrdup(path ? path : "/usr/bin:/bin");
-	char *save = NULL;
-
-	for (char *dir = strtok_r(rest, ":", &save); dir; dir = strtok_r(NULL, ":", &save)) {
-		cleanup_free char *file = xasprintf("%s/%s", dir, program);
-
-		if (!access(file, X_OK))
-			return true;
-	}
-	return false;
 }
 
 /* Which parameters a volume is made with: stor refuses the others there. */
@@ -106,9 +92,9 @@ static int add_backend(const struct bench *bench, struct subjects *subjects, con
 /* The program that a peer lacks; NULL: none. */
 static const char *missing_program(const struct subject_kind *peer)
 {
-	if (!is_in_path(peer->program))
+	if (!bench_is_in_path(peer->program))
 		return peer->program;
-	return peer->client && !is_in_path(peer->client) ? peer->client : NULL;
+	return peer->client && !bench_is_in_path(peer->client) ? peer->client : NULL;
 }
 
 static int add_peer(struct subjects *subjects, const char *name, struct stor_err *err)
@@ -157,20 +143,11 @@ int subjects_make(const struct bench *bench, struct subjects *subjects, struct s
 
 /* --- begin and end --------------------------------------------------------------------------- */
 
-static int make_room(struct bench *bench, struct stor_err *err)
-{
-	const char *const folders[] = { bench->state, bench->folder, NULL };
-
-	return bench->room.cgroup
-	               ? 0
-	               : room_make(&bench->room, strrchr(bench->folder, '/') + 1, folders, err);
-}
-
 static int begin(struct bench *bench, struct subject *subject, struct stor_err *err)
 {
 	const struct strv *images = &bench->plan->images;
 
-	if (subject->does->has_room && make_room(bench, err) < 0)
+	if (subject->does->has_room && stage_add_room(bench, err) < 0)
 		return -1;
 	if (subject->does->begin && subject->does->begin(bench, subject, err) < 0)
 		return -1;

@@ -14,9 +14,10 @@ struct subject;
 struct subject_kind {
 	const char *name;
 	enum data_kind kind;
-	const char *program; /* that must be in PATH; NULL: none */
-	const char *client;  /* another one */
-	bool has_room;       /* its commands run in the bench's room */
+	const char *program;    /* that must be in PATH; NULL: none */
+	const char *client;     /* another one */
+	bool has_room;          /* its commands run in the bench's room */
+	const char *no_network; /* why it has none to the host; NULL: it has */
 	/* Why it cannot measure a row, malloc'ed; NULL: it can, as where there is no function. */
 	char *(*cannot)(const struct subject *subject, const struct row *row);
 	/* Once, before the first command; `end` is called after the last one, and also when this or

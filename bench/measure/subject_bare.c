@@ -99,6 +99,7 @@ static int wrap_bare(const struct bench *bench, const struct subject *subject,
 const struct subject_kind subject_floor = {
 	.name = "floor",
 	.kind = DATA_FLOOR,
+	.no_network = "floor has no network",
 	.cannot = cannot_limit,
 	.wrap = wrap_bare,
 };
@@ -138,6 +139,7 @@ const struct subject_kind subject_bwrap = {
 	.name = "bwrap",
 	.kind = DATA_PEER,
 	.program = "bwrap",
+	.no_network = "bwrap makes no networks",
 	.cannot = cannot_limit,
 	.wrap = wrap_bwrap,
 };

@@ -11,6 +11,7 @@
 #include <stor/util.h>
 
 #include "bench/measure/subject.h"
+#include "bench/measure/traffic.h"
 #include "bench/measure/watch.h"
 #include "core/base/fs.h"
 
@@ -37,11 +38,12 @@ static char *tag_of(const struct bench *bench, const char *image)
 static void add_run(const struct bench *bench, const struct row *row, const struct strv *payload,
                     const struct strv *options, struct command *command)
 {
-	static const char *const words[] = { "run", "--rm", "-i", "--network=none" };
+	static const char *const words[] = { "run", "--rm", "-i" };
 	uint64_t memory = row_memory(row);
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		strv_add(&command->argv, words[i]);
+	strv_add(&command->argv, row->has_network ? "--network=bridge" : "--network=none");
 	strv_add_all(&command->argv, options);
 	strv_take(&command->argv, xasprintf("--cgroup-parent=/%s", bench->room.cgroup));
 	if (memory)
@@ -91,12 +93,14 @@ static void add_client(const struct bench *bench, const struct subject *subject,
 
 static void add_server(const struct bench *bench, const char *folder, struct strv *argv)
 {
-	/* No network but "none", no rules of a firewall, no sysctl; limits by files of cgroups, not
+	/* No rules of a firewall, no sysctl; limits by files of cgroups, not
 	 * by asking systemd. */
 	static const char *const words[] = {
-		"--bridge=none",          "--iptables=false",
-		"--ip-forward=false",     "--ip-masq=false",
-		"--userland-proxy=false", "--exec-opt=native.cgroupdriver=cgroupfs",
+		"--iptables=false",
+		"--ip-forward=false",
+		"--ip-masq=false",
+		"--userland-proxy=false",
+		"--exec-opt=native.cgroupdriver=cgroupfs",
 	};
 
 	strv_add(argv, "dockerd");
@@ -106,6 +110,8 @@ static void add_server(const struct bench *bench, const char *folder, struct str
 	strv_take(argv, xasprintf("--pidfile=%s/docker.pid", bench->state));
 	strv_add(argv, "-H");
 	strv_take(argv, socket_of(bench));
+	/* Without workloads that need it, there is no network but "none". */
+	strv_add(argv, bench->has_network ? "--bip=" TRAFFIC_DOCKER : "--bridge=none");
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		strv_add(argv, words[i]);
 }
@@ -162,7 +168,9 @@ static int begin_docker(struct bench *bench, struct subject *subject, struct sto
 	    fs_write_file(AT_FDCWD, config, "{}\n", 3, 0600, false, err) < 0)
 		return -1;
 	add_server(bench, folder, &argv);
-	if (daemon_start(&subject->daemon, &argv, &bench->room, log, err) < 0)
+	if (daemon_start(&subject->daemon, &argv, &bench->room,
+	                 DAEMON_COUNTED | (bench->has_network ? DAEMON_IN_NETWORK : 0), log,
+	                 err) < 0)
 		return -1;
 	return wait_for_server(bench, subject, log, err);
 }
@@ -281,6 +289,7 @@ const struct subject_kind subject_podman = {
 	.name = "podman",
 	.kind = DATA_PEER,
 	.program = "podman",
+	.no_network = "networks of podman are not set up here",
 	.has_room = true,
 	.prepare = prepare_podman,
 	.wrap = wrap_podman,

@@ -11,6 +11,7 @@
 
 #include "bench/measure/room_cgroup.h"
 #include "bench/measure/subject.h"
+#include "bench/measure/traffic.h"
 #include "core/base/fs.h"
 
 #define CPU_PERIOD_US 100000
@@ -55,9 +56,18 @@ static int write_config(const struct bench *bench, const struct row *row, const 
 	strbuf_printf(&config,
 	              "lxc.rootfs.path = dir:%s\n"
 	              "lxc.uts.name = bench\n"
-	              "lxc.net.0.type = empty\n"
 	              "lxc.cgroup.dir = %s\n",
 	              root, bench->room.cgroup);
+	if (row->has_network)
+		strbuf_printf(&config,
+		              "lxc.net.0.type = veth\n"
+		              "lxc.net.0.flags = up\n"
+		              "lxc.net.0.ipv4.address = " TRAFFIC_GUEST "/24\n"
+		              "lxc.net.0.ipv4.gateway = " TRAFFIC_HOST "\n"
+		              "lxc.net.0.script.up = %s --host-end\n",
+		              bench->self);
+	else
+		strbuf_puts(&config, "lxc.net.0.type = empty\n");
 	add_limits(&config, row);
 	return fs_write_file(AT_FDCWD, path, config.text, config.length, 0600, false, err);
 }
@@ -151,6 +161,7 @@ const struct subject_kind subject_nspawn = {
 	.name = "nspawn",
 	.kind = DATA_PEER,
 	.program = "systemd-nspawn",
+	.no_network = "systemd-nspawn leaves addresses to systemd-networkd",
 	.has_room = true,
 	.cannot = cannot_nspawn,
 	.begin = begin_nspawn,

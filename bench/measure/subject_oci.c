@@ -164,6 +164,7 @@ const struct subject_kind subject_crun = {
 	.name = "crun",
 	.kind = DATA_PEER,
 	.program = "crun",
+	.no_network = "crun makes no networks",
 	.cannot = cannot_crun,
 	.wrap = wrap_oci,
 };
@@ -172,5 +173,6 @@ const struct subject_kind subject_runc = {
 	.name = "runc",
 	.kind = DATA_PEER,
 	.program = "runc",
+	.no_network = "runc makes no networks",
 	.wrap = wrap_oci,
 };

@@ -48,6 +48,10 @@ static int wrap_stor(const struct bench *bench, const struct subject *subject,
 	subject_add_storage(subject, row, &subject->params, &command->argv);
 	add_limit(row, "cpus", "--cpus", &command->argv);
 	add_limit(row, "memory", "--memory", &command->argv);
+	if (row->has_network) {
+		strv_add(&command->argv, "--net");
+		strv_add(&command->argv, "veth");
+	}
 	strv_add(&command->argv, "--");
 	strv_add_all(&command->argv, payload);
 	return 0;

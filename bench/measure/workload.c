@@ -36,6 +36,20 @@ void reading_add(struct reading *reading, const char *metric, double value)
 	reading->values[reading->count++].value = value;
 }
 
+void reading_room_for_series(struct reading *reading, size_t count)
+{
+	free(reading->series);
+	reading->series_count = 0;
+	reading->series = xcalloc((count < READING_MAX_POINTS ? count : READING_MAX_POINTS) + 1,
+	                          sizeof(*reading->series));
+}
+
+void reading_free(struct reading *reading)
+{
+	free(reading->series);
+	*reading = (struct reading){ .count = 0 };
+}
+
 /* --- looking up ------------------------------------------------------------------------------ */
 
 static void payload_command(const struct workload *workload, struct strv *payload)

@@ -27,9 +27,18 @@ struct reading {
 	size_t count;
 	struct percentile latency[24]; /* in seconds */
 	size_t latency_count;
+	struct data_point *series; /* of throughput: seconds, and bytes a second */
+	size_t series_count;
 };
 
+/* More is not kept. */
+#define READING_MAX_POINTS 2048
+
 void reading_add(struct reading *reading, const char *metric, double value);
+/* An empty series with room for so many points, at most READING_MAX_POINTS. */
+void reading_room_for_series(struct reading *reading, size_t count);
+void reading_free(struct reading *reading);
+#define cleanup_reading __attribute__((cleanup(reading_free)))
 
 struct workload;
 
@@ -38,6 +47,7 @@ struct workload_kind {
 	const char *summary;
 	const char *metric;  /* the main one */
 	const char *program; /* that the image must have; NULL: none but sh */
+	bool has_network;    /* it talks to the host */
 	/* Of one that runs in a container: the words of it. */
 	void (*payload)(const struct workload *workload, struct strv *payload);
 	/* Its output, where there is more in it than the time. 0, or -1 with err filled. NULL: no.
@@ -83,6 +93,8 @@ int workload_sample(const struct bench *bench, const struct workload *workload,
                     const struct subject *subject, const struct row *row, struct outcome *outcome,
                     struct reading *reading, struct stor_err *err);
 
+void workload_iperf_payload(const struct workload *workload, struct strv *payload);
+int workload_iperf_read(const char *output, struct reading *reading, struct stor_err *err);
 int workload_read_fio(const char *output, struct reading *reading, struct stor_err *err);
 
 #endif

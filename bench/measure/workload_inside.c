@@ -201,6 +201,13 @@ const struct workload_kind workloads_in_containers[] = {
 	SYSBENCH("sysbench-fileio", "reads and writes of 16 KiB of files",
 	         "sysbench fileio --file-total-size=128M prepare >/dev/null && sysbench fileio "
 	         "--file-total-size=128M --file-test-mode=rndrw --time=5 run"),
+	{ .name = "iperf3",
+	  .summary = "bytes a second to the host, over a network",
+	  .metric = "bandwidth",
+	  .program = "iperf3",
+	  .has_network = true,
+	  .payload = workload_iperf_payload,
+	  .read = workload_iperf_read },
 	{ .name = "untar",
 	  .summary = "unpacks 2000 files, and syncs them",
 	  .metric = "seconds",

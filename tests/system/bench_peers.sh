@@ -159,6 +159,51 @@ test_limits_of_real_peers() {
 	same "$(find /sys/fs/cgroup -maxdepth 3 \( -name 'lxc*' -o -name 'peers.*' \) -newer began)" ''
 }
 
+# From each that has a network to the host, which is a namespace of the experiment's own.
+test_traffic_to_the_host() {
+	: >began
+	mkdir -p root/bin root/tmp
+	cp /bin/busybox root/bin/
+	for name in sh printf; do ln -s busybox root/bin/$name; done
+	cat >root/bin/iperf3 <<-'END'
+		#!/bin/sh
+		while [ $# -gt 1 ]; do shift; done
+		[ "$(busybox nc "$1" 5201 </dev/null)" = hello ] || { echo "no server at $1" >&2; exit 1; }
+		echo '{"intervals": [{"sum": {"end": 0.25, "bits_per_second": 8000}}, {"sum": {}}, {"sum": {"end": 0.5, "bits_per_second": 1e4}}],'
+		echo '"end": {"sum_received": {"bits_per_second": 9600}}}'
+	END
+	chmod 755 root/bin/iperf3
+	program iperf3 "exec python3 -c '
+	import socket
+	server = socket.create_server((\"\", 5201))
+	while True:
+	    peer = server.accept()[0]
+	    peer.sendall(b\"hello\")
+	    peer.close()
+	'"
+	sed -i "s/^\t//" bin/iperf3
+	command -v lxc-execute >/dev/null || skip 'no lxc-execute'
+	ip -o link >links
+	expect 0 bench --backends dir --peers lxc,runc,bwrap --image "$T/root" -w iperf3,start -n 1 -o data.jsonl
+	nothing_is_left
+	same "$(cat iperf3.log)" --server
+	same "$(lines sample 'select(.case < 6 and (.warmup | not)) | [.case, .values.bandwidth]' | sort)" "$(printf '[1,1200]\n[2,1200]\n[3,1200]')"
+	same "$(lines sample 'select(.case < 6) | .series' | sort -u)" '{"throughput":{"unit":"bytes/s","points":[[0.25,1000],[0.5,1250]]}}'
+	same "$(lines blank .reason)" "$(printf '"floor has no network"\n"runc makes no networks"\n"bwrap makes no networks"')"
+	same "$(ip -o link)" "$(cat links)"
+	# What is missing is told before anything is measured.
+	rm bin/iperf3 data.jsonl root/bin/iperf3
+	mkdir others
+	ln -s /usr/bin/* others/
+	rm -f others/iperf3
+	PATH=$T/others expect 5 bench --backends dir --image "$T/root" -w iperf3 -o data.jsonl
+	err_has 'workload iperf3: there is no iperf3 in PATH to serve'
+	program iperf3 'echo port in use >&2; exit 1'
+	expect 1 bench --backends dir --image "$T/root" -w iperf3 -o data.jsonl
+	err_has 'iperf3 does not serve: port in use'
+	nothing_is_left
+}
+
 test_limits_that_are_none() {
 	expect 2 bench -w start --limits colour=red -o data.jsonl
 	err_has 'limits: there is no limit "colour"'
