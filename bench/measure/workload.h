@@ -95,6 +95,9 @@ int workload_sample(const struct bench *bench, const struct workload *workload,
 
 void workload_iperf_payload(const struct workload *workload, struct strv *payload);
 int workload_iperf_read(const char *output, struct reading *reading, struct stor_err *err);
+/* Its results, and behind them the lines of its logs of bandwidth, which have a line for each so
+ * many milliseconds. */
+#define WORKLOAD_FIO_STEP "250"
 int workload_read_fio(const char *output, struct reading *reading, struct stor_err *err);
 
 #endif

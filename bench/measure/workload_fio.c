@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What fio prints with --output-format=json: sums over its jobs, and the latencies of the first
- * one. */
+ * one; and its logs of bandwidth, one for each job. */
 #include <json-c/json.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,12 +40,133 @@ static void read_latency(struct json_object *direction, struct reading *reading)
 	}
 }
 
+/* --- throughput over time -------------------------------------------------------------------- */
+
+/* A line of a log: "250, 81920, 0, 0, 0", which are milliseconds, KiB a second, and the direction.
+ */
+struct log_line {
+	unsigned long long at_ms, kib;
+	unsigned direction;
+};
+
+#define DIRECTIONS 3
+
+/* Reads the line at *at, and goes to the next one. Is it one of a log? */
+static bool next_line(const char **at, struct log_line *line)
+{
+	const char *text = *at;
+
+	*at += strcspn(text, "\n");
+	*at += **at == '\n';
+	return sscanf(text, "%12llu, %12llu, %3u", &line->at_ms, &line->kib, &line->direction) ==
+	               3 &&
+	       line->direction < DIRECTIONS;
+}
+
+static unsigned long long last_ms(const char *logs)
+{
+	unsigned long long last = 0;
+	struct log_line line;
+
+	while (*logs)
+		if (next_line(&logs, &line) && line.at_ms > last)
+			last = line.at_ms;
+	return last;
+}
+
+/* The sum of all jobs and directions in steps of equal length. A job that has two lines in a step
+ * gives it the mean of both. */
+struct steps {
+	double length_ms;
+	size_t count;
+	double *sums;
+};
+
+/* A job's lines of one direction within a step. */
+struct part {
+	size_t step;
+	double sum;
+	size_t count;
+};
+
+static void give(struct steps *steps, struct part *part)
+{
+	if (part->count)
+		steps->sums[part->step] += part->sum / (double)part->count;
+	part->count = 0;
+	part->sum = 0;
+}
+
+static void sum_up(const char *logs, struct steps *steps)
+{
+	struct part parts[DIRECTIONS] = { { 0, 0, 0 } };
+	unsigned long long before = 0;
+	struct log_line line;
+
+	while (*logs) {
+		size_t step;
+
+		if (!next_line(&logs, &line))
+			continue;
+		/* Lines name the end of what they tell; time begins again with each job. */
+		step = (size_t)((double)line.at_ms / steps->length_ms + 0.5);
+		step = step ? step - 1 : 0;
+		step = step < steps->count ? step : steps->count - 1;
+		for (size_t i = 0; i < DIRECTIONS; i++)
+			if (line.at_ms < before || (i == line.direction && parts[i].step != step))
+				give(steps, &parts[i]);
+		before = line.at_ms;
+		parts[line.direction].step = step;
+		parts[line.direction].sum += (double)line.kib * 1024;
+		parts[line.direction].count++;
+	}
+	for (size_t i = 0; i < DIRECTIONS; i++)
+		give(steps, &parts[i]);
+}
+
+static void read_logs(const char *logs, struct reading *reading)
+{
+	unsigned long long last = last_ms(logs);
+	struct steps steps = { .length_ms = strtod(WORKLOAD_FIO_STEP, NULL) };
+
+	if (!last)
+		return;
+	if ((double)last / steps.length_ms > READING_MAX_POINTS)
+		steps.length_ms = (double)last / READING_MAX_POINTS;
+	steps.count = (size_t)((double)last / steps.length_ms + 0.5);
+	steps.count = steps.count ? steps.count : 1;
+	steps.count = steps.count < READING_MAX_POINTS ? steps.count : READING_MAX_POINTS;
+	steps.sums = xcalloc(steps.count, sizeof(*steps.sums));
+	sum_up(logs, &steps);
+	reading_room_for_series(reading, steps.count);
+	for (size_t i = 0; i < steps.count; i++) {
+		reading->series[i].x = steps.length_ms * (double)(i + 1) / 1000;
+		reading->series[i].y = steps.sums[i];
+	}
+	reading->series_count = steps.count;
+	free(steps.sums);
+}
+
+/* --- all ------------------------------------------------------------------------------------- */
+
+/* The object, and where it ends. */
+static struct json_object *parse(const char *text, size_t *size)
+{
+	struct json_tokener *tokener = json_tokener_new();
+	struct json_object *all = json_tokener_parse_ex(tokener, text, (int)strlen(text));
+
+	*size = json_tokener_get_parse_end(tokener);
+	json_tokener_free(tokener);
+	return all;
+}
+
 int workload_read_fio(const char *output, struct reading *reading, struct stor_err *err)
 {
 	static const char *const directions[] = { "read", "write" };
 	/* Notes may come before it. */
 	const char *start = strchr(output, '{');
-	struct json_object *all = start ? json_tokener_parse(start) : NULL;
+	size_t size = 0;
+	struct json_object *all = start ? parse(start, &size) : NULL;
 	struct json_object *jobs = djson_get(all, "jobs");
 	double iops = 0, bandwidth = 0;
 
@@ -67,5 +189,6 @@ int workload_read_fio(const char *output, struct reading *reading, struct stor_e
 	json_object_put(all);
 	reading_add(reading, "iops", iops);
 	reading_add(reading, "bandwidth", bandwidth);
+	read_logs(start + size, reading);
 	return 0;
 }

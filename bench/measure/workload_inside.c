@@ -44,7 +44,9 @@ static void payload_fio(const struct workload *workload, struct strv *payload)
 	strv_take(payload,
 	          xasprintf("mkdir -p /bench && fio --name=bench --directory=/bench --size=256M "
 	                    "--direct=1 --ioengine=psync --runtime=3 --time_based %s "
-	                    "--output-format=json; s=$?; rm -rf /bench; exit $s",
+	                    "--write_bw_log=/bench/log --log_avg_msec=" WORKLOAD_FIO_STEP
+	                    " --output-format=json; s=$?; cat /bench/log_bw.*.log; "
+	                    "rm -rf /bench; exit $s",
 	                    workload->does->words));
 }
 
@@ -55,7 +57,9 @@ static void payload_fio_file(const struct workload *workload, struct strv *paylo
 	strv_add(payload, "sh");
 	strv_add(payload, "-c");
 	strv_add(payload,
-	         "mkdir -p /bench && cd /bench && fio --output-format=json -; s=$?; cd / && "
+	         "mkdir -p /bench && cd /bench && { echo '[global]'; "
+	         "echo write_bw_log=/bench/log; echo log_avg_msec=" WORKLOAD_FIO_STEP "; cat; } | "
+	         "fio --output-format=json -; s=$?; cat /bench/log_bw.*.log; cd / && "
 	         "rm -rf /bench; exit $s");
 }
 

@@ -119,12 +119,32 @@ test_fio_is_read() {
 	: >began
 	mkdir -p root/bin root/tmp
 	cp /bin/busybox root/bin/
-	for name in sh rm mkdir cat; do ln -s busybox root/bin/$name; done
-	printf '#!/bin/sh\ncat <<END\nfio: a note\n{"jobs": [{"read": {"iops": 100.5, "bw_bytes": 4096, "total_ios": 7, "clat_ns": {"percentile": {"50.000000": 1000, "99.900000": 5000000}}}, "write": {"iops": 20, "bw_bytes": 100}}, {"read": {"iops": 1}}]}\nEND\n' >root/bin/fio
+	for name in sh rm mkdir cat echo printf; do ln -s busybox root/bin/$name; done
+	cat >root/bin/fio <<-'SCRIPT'
+		#!/bin/sh
+		echo "$@" >/words
+		cat <<END
+		fio: a note
+		{"jobs": [{"read": {"iops": 100.5, "bw_bytes": 4096, "total_ios": 7, "clat_ns": {"percentile": {"50.000000": 1000, "99.900000": 5000000}}},
+		"write": {"iops": 20, "bw_bytes": 100}}, {"read": {"iops": 1}}]}
+		END
+		printf '250, 100, 0, 0, 0\n250, 50, 1, 0, 0\n500, 200, 0, 0, 0\n' >/bench/log_bw.1.log
+		printf '251, 10, 1, 0, 0\nno line\n498, 30, 1, 0, 0\n502, 50, 1, 0, 0, 0\n750, 1, 7, 0, 0' >/bench/log_bw.2.log
+	SCRIPT
 	chmod 755 root/bin/fio
 	expect 0 bench --backends dir --image "$T/root" -w fio-randread -n 1 --warm-up 0 -o data.jsonl
 	same "$(lines sample '[.values.iops, .values.bandwidth]' | sort -u)" '[121.5,4196]'
 	same "$(lines sample '.percentiles.latency | [.unit, (."50" * 1e9 | round), (."99.9" * 1e9 | round)]' | sort -u)" '["s",1000,5000000]'
+	# Throughput over time: all jobs and directions; the second job has two lines in its second step.
+	same "$(lines sample '.series' | sort -u)" '{"throughput":{"unit":"bytes/s","points":[[0.25,163840],[0.5,245760]]}}'
+	expect 0 run_stor bench report --format html -o report.html data.jsonl
+	grep -q '>throughput of fio-randread: over time</title>' report.html || fail "no plot: $(grep -o '<title>[^<]*' report.html)"
+	# Logs of a job file; and times that no fio would print.
+	printf '[one]\nrw=read\n' >jobs.fio
+	sed -i 's|^printf .250.*|cat >/dev/null; echo "999999999999, 1, 0" >/bench/log_bw.1.log|; s|^printf .251.*|echo "8, 99999999999999999999, 0" >>/bench/log_bw.1.log|' root/bin/fio
+	expect 0 bench --backends dir --image "$T/root" -w fio:jobs.fio -n 1 --warm-up 0 -o more.jsonl
+	same "$(jq -c 'select(.type == "sample") | .series.throughput.points | length' more.jsonl | sort -u)" 2048
+	expect 0 run_stor bench report more.jsonl
 	nothing_is_left
 }
 
