@@ -52,8 +52,5 @@ def describe(stor, folder, options):
         "versions": {"stor": version(stor, "--version"), "LXC": version("lxc-start", "--version"),
                      "Docker": version("dockerd", "--version"), "runc": version("runc", "--version"),
                      "containerd": version("containerd", "--version")},
-        "namespaces": [os.readlink("/proc/self/ns/" + name) for name in
-                       ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")],
-        "rounds": options.rounds, "start_rounds": options.rounds * options.starts, "waiting": 0,
-        "seconds": options.seconds, "limits": sides.LIMITS, "size": sides.VOLUME_SIZE, "packages": PACKAGES,
+        "waiting": 0, "seconds": options.seconds, "limits": sides.LIMITS, "size": sides.VOLUME_SIZE, "packages": PACKAGES,
     }

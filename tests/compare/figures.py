@@ -124,7 +124,7 @@ def summarise(stor, folder):
             made = {base: bench_report(stor, path, base) for base in BASES}
             figures[bench] = {base: report for base, report in made.items() if report}
     write_json(os.path.join(folder, "figures.json"), figures)
-    with open(os.path.join(folder, "environment.json"), encoding="utf-8") as file:
+    with open(os.path.join(folder, "host.json"), encoding="utf-8") as file:
         of_host = json.load(file)["namespaces"]
     write_json(os.path.join(folder, "views.json"), {name: view(folder, name, of_host) for name in VIEWS})
 

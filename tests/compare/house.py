@@ -53,9 +53,8 @@ def make_network():
         forward.write("1")
 
 
-def furnish(root, root_here):
-    """As the first process of the namespaces: their own /proc, /run and network, and the root at a path
-    that is the same on all machines."""
+def furnish():
+    """As the first process of the namespaces: their own /proc, /run, /sys and network."""
     must(LIBC.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "make mounts private")
     call("mount", "-t", "proc", "proc", "/proc")
     call("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
@@ -65,8 +64,6 @@ def furnish(root, root_here):
     call("mount", "-t", "sysfs", "sysfs", "/sys")
     call("mount", "--rbind", "/run/cgroup", CGROUPS)
     call("umount", "--recursive", "/run/cgroup")
-    os.makedirs(root_here, exist_ok=True)
-    call("mount", "--bind", "-o", "ro", root, root_here)
     call("hostname", "host")
     make_network()
 
@@ -152,8 +149,12 @@ class Before:
         left = {"mount " + path for path in mounts() - self.mounts if path.startswith(self.folder)}
         left |= {"interface " + name for name in links() - self.links if re.match("veth|docker|lxc|stor", name)}
         left |= {"loop device " + name for name in loop_devices(self.folder)}
-        left |= {"cgroup " + path for path in (cgroups(THEIRS) | cgroups(OURS)) - self.cgroups}
+        left |= {"cgroup " + path for path in cgroups(THEIRS) - self.cgroups}
         return left
+
+    def cgroups_of_stor(self):
+        """Empty ones that were not there before: of this run, or of another stor on this machine."""
+        return sorted(cgroups(OURS) - self.cgroups)
 
     def what_is_left(self):
         """Names; empty when all is as it was. What ends takes a moment for it."""

@@ -72,7 +72,7 @@ def topics(data):
         rows = verdicts.rows(data, topic)
         if not rows:
             continue
-        out += ["### " + topic["title"], table(data, rows)]
+        out += ["### " + topic["title"], "Of %s rounds:" % data.number("figures.json", verdicts.rounds(data, rows)), table(data, rows)]
         out += ["<!-- plot %s -->" % verdicts.plot(row) for row in rows[:1]]
         sentences = [wording.sentence(data, row) for row in rows]
         out.append("\n".join("- " + sentence for sentence in sentences if sentence))

@@ -7,6 +7,7 @@ import figures
 # A row of a data file; with_limits: the one with limits.
 Row = collections.namedtuple("Row", "bench index workload with_limits")
 PEERS = ("lxc", "docker")
+ORDER = ("host", "dir", "loop", "ploop:attach=engine", "ploop:attach=direct:layout=raw:clone=overlay", *PEERS)
 
 
 def rows(data, topic):
@@ -57,7 +58,13 @@ def subjects(data, of_rows):
         for cell in data.value("figures.json", row.bench, base, "rows", row.index, "cells"):
             if cell["metrics"] and cell["subject"] not in (*found, "floor"):
                 found.append(cell["subject"])
-    return found
+    return sorted(found, key=lambda subject: ORDER.index(subject) if subject in ORDER else len(ORDER) - 2)
+
+
+def rounds(data, of_rows):
+    """Where the greatest number of samples of a subject is."""
+    places = [place(row, "host", subject, data) + ["value", "count"] for row in of_rows for subject in subjects(data, [row])]
+    return max(places, key=lambda at: data.value("figures.json", *at))
 
 
 def stors(data, row):

@@ -188,12 +188,12 @@ def method(data):
         at.append(next(iter(data.value("figures.json", *at))))
     share = data.number("figures.json", at + ["confidence"], "percent")
     return (
-        "Medians of %s rounds (starts: %s), each in an order drawn anew, with the interval that holds the true median with "
+        "Medians of rounds, each in an order drawn anew, with the interval that holds the true median with "
         "%s %% confidence. Ratios are taken within rounds; a difference is stated only where the interval of the ratio leaves "
         "equality out. A ratio below one is less time, disk or memory, or a lower rate. \"Limits\" are %s of a processor and "
         "`%s` of memory. Each test of sysbench takes %s s. `host` is the same program in the same files without a container. "
         "What all samples are, and how they were taken, is in stor-bench(1)." % (
-            fact("rounds"), fact("start_rounds"), share, fact("limits", "cpus"), data.value("environment.json", "limits", "memory"),
+            share, fact("limits", "cpus"), data.value("environment.json", "limits", "memory"),
             fact("seconds")))
 
 
