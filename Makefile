@@ -21,7 +21,7 @@ B := build$(if $(SAN),/san)$(if $(KILL_POINTS),/kill)
 # These goals first install what is missing, then make the rest in a make of their own, which finds
 # the libraries; so they ask pkg-config for nothing.
 FIRST_GOALS := deps deps-build help clean demo check check-unit check-system check-contract \
-	check-fuzz check-vm check-long check-asan check-valgrind lint bench
+	check-fuzz check-vm check-long check-asan check-valgrind lint bench compare
 ifeq ($(and $(MAKECMDGOALS),$(if $(filter-out $(FIRST_GOALS),$(MAKECMDGOALS)),,first)),first)
 PKG_CONFIG := :
 endif
@@ -124,6 +124,8 @@ help:
 	@echo 'check-valgrind the unit tests under valgrind'
 	@echo 'lint           clang-tidy, cppcheck, format, layering, exported symbols'
 	@echo 'bench          measure against floors and peers'
+	@echo 'compare        measure stor, LXC and Docker beside each other, and write docs/comparison.md;'
+	@echo '               asks before it installs what is missing (YES=1 agrees); ROUNDS=N, more rounds'
 	@echo 'install        to PREFIX ($(PREFIX)), below DESTDIR; uninstall takes it back'
 	@echo 'clean          remove build/'
 

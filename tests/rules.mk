@@ -89,6 +89,13 @@ bench: deps
 	@tests/bench/network
 	@tests/bench/scale
 
+# Asks before it installs (YES=1 agrees); starts no service of the machine.
+.PHONY: compare
+compare:
+	@tests/compare/install
+	$(call build-for-tests,all)
+	@tests/compare/compare
+
 .PHONY: check check-unit check-system check-contract check-fuzz check-vm
 CHECK_KINDS := unit contract system fuzz tests/lint/structure.sh vm
 check: deps

@@ -10,7 +10,7 @@ import subprocess
 
 import seen
 
-BENCHES = ("start", "processor", "disk", "network", "operations")
+BENCHES = ("start", "processor", "limits", "disk", "network", "operations")
 BASES = ("host", "lxc", "docker")
 VIEWS = ("stor", "lxc", "docker")
 # A number in a text under construction: its place in the list, then how it reads.

@@ -7,8 +7,8 @@ STORES = {"dir": "stor, dir", "loop": "stor, loop", "ploop:attach=engine": "stor
           "ploop:attach=direct:layout=raw:clone=overlay": "stor, ploop direct"}
 WORKLOADS = {
     "start": "start to exit", "sysbench-cpu": "sysbench cpu", "sysbench-memory": "sysbench memory",
-    "sysbench-threads": "sysbench threads", "sysbench-fileio": "sysbench fileio", "fio-randread": "fio random reads",
-    "fio-randwrite": "fio random writes", "iperf3": "iperf3", "image": "archive to first exit",
+    "sysbench-threads": "sysbench threads", "sysbench-fileio": "sysbench fileio", "fio:docs/examples/bench/randread.fio": "fio random reads",
+    "fio:docs/examples/bench/randwrite.fio": "fio random writes", "iperf3": "iperf3", "image": "archive to first exit",
     "image-delete": "image removed", "clone": "container made", "clone-delete": "container removed",
     "image-disk": "disk: image", "clone-disk": "disk: container", "memory": "memory: waiting container",
     "daemon-memory": "memory: daemon",
@@ -170,9 +170,9 @@ def why_operations(data, rows):
 TOPICS = (
     {"title": "Starts", "rows": [("start", "start")], "why": why_start},
     {"title": "Processor and memory", "why": why_processor,
-     "rows": [("processor", "sysbench-cpu"), ("processor", "sysbench-memory"), ("processor", "sysbench-threads")]},
+     "rows": [("processor", "sysbench-cpu"), ("limits", "sysbench-cpu"), ("processor", "sysbench-memory"), ("processor", "sysbench-threads")]},
     {"title": "Disk", "why": why_disk,
-     "rows": [("disk", "fio-randread"), ("disk", "fio-randwrite"), ("disk", "sysbench-fileio")]},
+     "rows": [("disk", "fio:docs/examples/bench/randread.fio"), ("disk", "fio:docs/examples/bench/randwrite.fio"), ("disk", "sysbench-fileio")]},
     {"title": "Network", "rows": [("network", "iperf3")], "why": why_network},
     {"title": "Images and containers", "why": why_operations,
      "rows": [("operations", name) for name in (

@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Does each number of the report come from its data? An examination by other code than that which wrote it.
+
+tests/compare/check.py FOLDER, with comparison.md and comparison-data/. Numbers stand in numbers.json in the
+order of the text, each with its place; the value there, rounded, is what must be read. Medians, intervals
+and ratios are computed again from the samples, with Python's own statistics. What stands in blocks and
+between backticks must stand in the data as it is. Prints what does not hold; exit status 1 if anything.
+"""
+import json
+import math
+import os
+import re
+import statistics
+import sys
+
+DIVISORS = {
+    "s": [1, 1e-3, 1e-6], "bytes": [2 ** 30, 2 ** 20, 2 ** 10, 1], "bytes/s": [1e9, 1e6, 1e3, 1],
+    "bits/s": [1e9, 1e6, 1e3, 1], "1/s": [1e6, 1e3, 1],
+}
+COMMANDS = ("$ ps -eo pid,ppid,user,args", "$ ip addr", "$ ip route")
+
+
+def load(folder, name):
+    with open(os.path.join(folder, "comparison-data", name), encoding="utf-8") as file:
+        return file.read()
+
+
+def walk(value, at):
+    for step in at:
+        value = value[step]
+    return value
+
+
+def significant(value):
+    """Three digits, as a decimal fraction."""
+    if value == 0:
+        return "0"
+    return "%.*f" % (max(0, min(12, 2 - math.floor(math.log10(abs(value))))), value)
+
+
+def reads(value, how, scale):
+    if how == "text":
+        return str(value)
+    if how == "percent":
+        return "%g" % (100 * value)
+    if how == "ratio":
+        return significant(value)
+    divisors = DIVISORS[how]
+    return significant(value / next((d for d in divisors if scale >= d), divisors[-1]))
+
+
+# --- figures, from the samples -------------------------------------------------------------------
+
+
+def rank(count, confidence):
+    """The k of the interval from the k-th smallest to the k-th largest; 0: there is none."""
+    best, below = 0, 0.0
+    for k in range(1, count // 2 + 1):
+        below += math.comb(count, k - 1) / 2 ** count
+        if 1 - 2 * below >= confidence:
+            best = k
+    return best
+
+
+def summary(values, confidence):
+    values = sorted(values)
+    k = rank(len(values), confidence)
+    return {"median": statistics.median(values), "low": values[k - 1] if k else None, "high": values[-k] if k else None}
+
+
+def samples_of(text):
+    """{(workload, conditions of limits, subject, metric): {round: value}}"""
+    cases, found = {}, {}
+    for line in map(json.loads, text.splitlines()):
+        if line["type"] == "case":
+            cases[line["case"]] = (line["workload"], "cpus" in (line.get("limits") or {}), line["subject"])
+        elif line["type"] == "sample" and not line["warmup"]:
+            for metric, value in line["values"].items():
+                found.setdefault((*cases[line["case"]], metric), {})[line["round"]] = value
+    return found
+
+
+def close(a, b):
+    return (a is None) == (b is None) and (a is None or math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12))
+
+
+def check_figures(folder, figures, wrong):
+    for bench, by_base in figures.items():
+        samples = samples_of(load(folder, bench + ".jsonl"))
+        for base, report in by_base.items():
+            for row in report["rows"]:
+                key = (row["workload"], "cpus" in (row["conditions"] or ""))
+                for cell in row["cells"]:
+                    for metric, figure in cell["metrics"].items():
+                        mine = samples.get((*key, cell["subject"], metric), {})
+                        made = {"value": summary(mine.values(), report["confidence"])} if mine else {}
+                        others = samples.get((*key, base, metric), {})
+                        ratios = [mine[r] / others[r] for r in mine if others.get(r)]
+                        if ratios:
+                            made["ratio"] = summary(ratios, report["confidence"])
+                        for part in ("value", "ratio"):
+                            if part in figure and not all(close(figure[part][name], made.get(part, {}).get(name, math.nan))
+                                                          for name in ("median", "low", "high")):
+                                wrong.append("figures.json: %s, %s, %s, %s: %s of %s is not what the samples give" % (
+                                    bench, base, row["workload"], cell["subject"], part, metric))
+
+
+# --- the text ------------------------------------------------------------------------------------
+
+
+def check_numbers(folder, text, wrong):
+    """Each in its turn; what is left afterwards has none."""
+    files, at = {}, 0
+    for number in json.loads(load(folder, "numbers.json")):
+        name = number["file"]
+        files.setdefault(name, json.loads(load(folder, name)))
+        made = reads(walk(files[name], number["at"]), number["as"], walk(files[name], number["scale_at"]))
+        if made != number["text"]:
+            wrong.append("numbers.json: \"%s\" is %s in %s, %s" % (number["text"], made, name, number["at"]))
+        found = re.compile(r"(?<![\w.])%s(?![\w]|\.\d)" % re.escape(made)).search(text, at)
+        if not found:
+            wrong.append("comparison.md: %s of %s, %s is not there, or not in its place" % (made, name, number["at"]))
+            continue
+        if re.search(r"(?<![A-Za-z_\d.])\d", text[at:found.start()]):
+            wrong.append("comparison.md: a number that is in no data: %s" % text[at:found.start()].strip()[-80:])
+        at = found.end()
+    if re.search(r"(?<![A-Za-z_\d.])\d", text[at:]):
+        wrong.append("comparison.md: a number that is in no data: %s" % text[at:].strip()[:80])
+
+
+def check_verbatim(folder, text, wrong):
+    """Blocks and code, which are taken out of the text."""
+    names = [name for name in sorted(os.listdir(os.path.join(folder, "comparison-data"))) if name != "numbers.json"]
+    data = "\n".join(load(folder, name) for name in names)
+    lines = set(data.splitlines())
+    for block in re.findall(r"^```\n(.*?)\n```$", text, re.S | re.M):
+        wrong += ["comparison.md: \"%s\" is in no data" % line for line in block.splitlines()
+                  if line not in lines and line not in COMMANDS]
+    text = re.sub(r"^```\n.*?\n```$", "", text, flags=re.S | re.M)
+    wrong += ["comparison.md: `%s` is in no data" % code for code in re.findall(r"`([^`]*)`", text)
+              if re.search(r"(?<![A-Za-z_\d.])\d", code) and code not in data]
+    text = re.sub(r"`[^`]*`", "", text)
+    return re.sub(r"<!--.*?-->|\]\([^)]*\)|stor-bench\(\d\)", "", text)
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: tests/compare/check.py FOLDER")
+    folder, wrong = sys.argv[1], []
+    with open(os.path.join(folder, "comparison.md"), encoding="utf-8") as file:
+        text = check_verbatim(folder, file.read(), wrong)
+    check_numbers(folder, text, wrong)
+    check_figures(folder, json.loads(load(folder, "figures.json")), wrong)
+    for line in wrong:
+        print(line)
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
