@@ -174,7 +174,7 @@ static int close_descriptors(struct child *child)
 	return 0;
 }
 
-/* From the root on, all commands do the same. */
+/* From the root on, all commands do the same. Returns only where even an exit was not possible. */
 static void execute(struct child *child)
 {
 	umask(022);
@@ -190,9 +190,7 @@ static void execute(struct child *child)
 	unblock_signals();
 	if (child_seccomp(child) == 0)
 		child_exec(child);
-	/* Under a filter of the user's own that allows no exit, the trap is one. */
 	syscall(SYS_exit_group, 125);
-	__builtin_trap();
 }
 
 int child_main(void *arg)
@@ -202,7 +200,8 @@ int child_main(void *arg)
 	if (make_root(child) < 0 || fill_root(child) < 0)
 		_exit(125);
 	execute(child);
-	return 125;
+	/* Under a filter of the user's own that allows no exit, this is one. */
+	__builtin_trap();
 }
 
 /* --- joining a container --------------------------------------------------------------------- */
@@ -249,4 +248,5 @@ void child_join_main(struct child *child)
 	    child_enter_workdir(child) < 0)
 		_exit(125);
 	execute(child);
+	__builtin_trap();
 }
