@@ -150,7 +150,8 @@ int room_settle(struct room *room, struct stor_err *err)
 		if (!home)
 			continue;
 		strv_take(&room->homes, home);
-		own = xasprintf("%s/%s", home, room->cgroup);
+		/* With version 2 none that has processes may have limited ones below it. */
+		own = xasprintf("%s/%s/bench", home, room->cgroup);
 		if (!access(home, F_OK) && (fs_mkdirs(own, 0755, err) < 0 || join(own, err) < 0))
 			return -1;
 	}
