@@ -39,6 +39,10 @@ _stor_value() {
 	case $1 in
 	--backend | --to) _stor_names "$stor" backend ls ;;
 	--image) _stor_names "$stor" image ls ;;
+	--backends) _stor_names "$stor" backend ls ;;
+	--peers) printf '%s\n' all bwrap crun runc lxc nspawn docker podman ;;
+	--workload) "$stor" bench --list-workloads | awk '{ print $1 }' ;;
+	--cache) printf '%s\n' warm cold ;;
 	--cgroups) printf '%s\n' enabled disabled ;;
 	--cgroup-ns) printf '%s\n' private host ;;
 	--net)

@@ -144,6 +144,13 @@ test_completion_offers_what_help_has() {
 		# shellcheck disable=SC2086
 		same "$(complete_words $command -)" "$(help_options $command)"
 	done < <(all_commands)
+	# Values of options: those that the program knows.
+	same "$(complete_words bench --workload '')" "$("$STOR" bench --list-workloads | awk '{ print $1 }' | sort)"
+	same "$(complete_words bench --backends '')" "$("$STOR" backend ls | awk 'NR > 1 { print $1 }' | sort)"
+	for peer in $(complete_words bench --peers ''); do
+		[ "$peer" = all ] || grep -q "C<$peer>" "$TOP/docs/stor-bench.1.pod" || fail "no peer: $peer"
+	done
+	same "$(complete_words bench --cache '')" "$(printf 'cold\nwarm')"
 }
 
 run_tests "$@"
