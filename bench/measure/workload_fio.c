@@ -2,6 +2,7 @@
 /* What fio prints with --output-format=json: sums over its jobs, and the latencies of the first
  * one; and its logs of bandwidth, one for each job. */
 #include <json-c/json.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,77 +75,75 @@ static unsigned long long last_ms(const char *logs)
 	return last;
 }
 
-/* The sum of all jobs and directions in steps of equal length. A job that has two lines in a step
- * gives it the mean of both. */
+/* The sum of all jobs and directions, in steps of equal length but for the last one. */
 struct steps {
-	double length_ms;
+	double length_ms, end_ms;
 	size_t count;
-	double *sums;
+	double *bytes;
 };
 
-/* A job's lines of one direction within a step. */
-struct part {
-	size_t step;
-	double sum;
-	size_t count;
-};
-
-static void give(struct steps *steps, struct part *part)
+static double step_end(const struct steps *steps, size_t step)
 {
-	if (part->count)
-		steps->sums[part->step] += part->sum / (double)part->count;
-	part->count = 0;
-	part->sum = 0;
+	return step + 1 < steps->count ? steps->length_ms * (double)(step + 1) : steps->end_ms;
 }
 
+/* What went by from one time to another goes to the steps that lie between, by their shares. */
+static void spread(struct steps *steps, double from_ms, double to_ms, double bytes_per_second)
+{
+	size_t step = (size_t)(from_ms / steps->length_ms);
+
+	for (; step < steps->count && from_ms < to_ms; step++) {
+		double end = fmin(step_end(steps, step), to_ms);
+
+		if (end <= from_ms)
+			continue;
+		steps->bytes[step] += bytes_per_second * (end - from_ms) / 1000;
+		from_ms = end;
+	}
+}
+
+/* A line tells the mean since the one before of its job and direction, which may come late. */
 static void sum_up(const char *logs, struct steps *steps)
 {
-	struct part parts[DIRECTIONS] = { { 0, 0, 0 } };
-	unsigned long long before = 0;
+	double before[DIRECTIONS] = { 0 }, last = 0;
 	struct log_line line;
 
 	while (*logs) {
-		size_t step;
+		double at;
 
 		if (!next_line(&logs, &line))
 			continue;
-		/* Lines name the end of what they tell; time begins again with each job. */
-		step = (size_t)((double)line.at_ms / steps->length_ms + 0.5);
-		step = step ? step - 1 : 0;
-		step = step < steps->count ? step : steps->count - 1;
-		for (size_t i = 0; i < DIRECTIONS; i++)
-			if (line.at_ms < before || (i == line.direction && parts[i].step != step))
-				give(steps, &parts[i]);
-		before = line.at_ms;
-		parts[line.direction].step = step;
-		parts[line.direction].sum += (double)line.kib * 1024;
-		parts[line.direction].count++;
+		at = (double)line.at_ms;
+		/* Time begins again with each job. */
+		if (at < last)
+			memset(before, 0, sizeof(before));
+		spread(steps, before[line.direction], at, (double)line.kib * 1024);
+		before[line.direction] = at;
+		last = at;
 	}
-	for (size_t i = 0; i < DIRECTIONS; i++)
-		give(steps, &parts[i]);
 }
 
 static void read_logs(const char *logs, struct reading *reading)
 {
-	unsigned long long last = last_ms(logs);
-	struct steps steps = { .length_ms = strtod(WORKLOAD_FIO_STEP, NULL) };
+	struct steps steps = { .length_ms = strtod(WORKLOAD_FIO_STEP, NULL),
+		               .end_ms = (double)last_ms(logs) };
 
-	if (!last)
+	if (!(steps.end_ms > 0))
 		return;
-	if ((double)last / steps.length_ms > READING_MAX_POINTS)
-		steps.length_ms = (double)last / READING_MAX_POINTS;
-	steps.count = (size_t)((double)last / steps.length_ms + 0.5);
-	steps.count = steps.count ? steps.count : 1;
-	steps.count = steps.count < READING_MAX_POINTS ? steps.count : READING_MAX_POINTS;
-	steps.sums = xcalloc(steps.count, sizeof(*steps.sums));
+	steps.length_ms = fmax(steps.length_ms, steps.end_ms / READING_MAX_POINTS);
+	steps.count = (size_t)fmax(steps.end_ms / steps.length_ms + 0.5, 1);
+	steps.bytes = xcalloc(steps.count, sizeof(*steps.bytes));
 	sum_up(logs, &steps);
 	reading_room_for_series(reading, steps.count);
-	for (size_t i = 0; i < steps.count; i++) {
-		reading->series[i].x = steps.length_ms * (double)(i + 1) / 1000;
-		reading->series[i].y = steps.sums[i];
+	for (size_t i = 0; i < steps.count && i < READING_MAX_POINTS; i++) {
+		double end = step_end(&steps, i);
+		double length_ms = end - steps.length_ms * (double)i;
+
+		reading->series[i].x = end / 1000;
+		reading->series[i].y = steps.bytes[i] / length_ms * 1000;
+		reading->series_count++;
 	}
-	reading->series_count = steps.count;
-	free(steps.sums);
+	free(steps.bytes);
 }
 
 /* --- all ------------------------------------------------------------------------------------- */
