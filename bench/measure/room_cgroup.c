@@ -111,16 +111,36 @@ static void remove_cgroups(const char *path)
 
 /* --- the bench's own ------------------------------------------------------------------------- */
 
-/* The folder of this process's cgroup where `line` of /proc/self/cgroup begins with `prefix`;
- * malloc'ed, NULL: it is of another hierarchy. */
-static char *own_cgroup(const char *line, const char *prefix, const char *at)
+/* The folders of this process's cgroups, one of each hierarchy, or only of those that have no
+ * controllers. 0, or -1 with err filled. */
+static int list_own(bool all, struct strv *folders, struct stor_err *err)
 {
-	const char *path = strstr(line, prefix);
+	cleanup_free char *lines = fs_read_file(AT_FDCWD, "/proc/self/cgroup", 65536, NULL, err);
+	char *save = NULL;
 
-	if (!path || strchr(line, '/') < path)
-		return NULL;
-	path += strlen(prefix);
-	return xasprintf("%s%s", at, strcmp(path, "/") != 0 ? path : "");
+	if (!lines)
+		return -1;
+	/* "4:cpu,cpuacct:/path", "1:name=systemd:/path", "0::/path". */
+	for (char *line = strtok_r(lines, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		const char *controllers = strchr(line, ':');
+		char *path = controllers ? strchr(controllers + 1, ':') : NULL;
+		bool is_named;
+
+		if (!path)
+			continue;
+		*path++ = '\0';
+		controllers++;
+		is_named = str_starts(controllers, "name=");
+		if (is_named)
+			controllers += strlen("name=");
+		else if (!*controllers)
+			controllers = is_version_2() ? "." : "unified";
+		else if (!all)
+			continue;
+		strv_take(folders, xasprintf(CGROUPS "/%s%s", controllers,
+		                             strcmp(path, "/") != 0 ? path : ""));
+	}
+	return 0;
 }
 
 static int join(const char *path, struct stor_err *err)
@@ -135,23 +155,13 @@ static int join(const char *path, struct stor_err *err)
 
 int room_settle(struct room *room, struct stor_err *err)
 {
-	cleanup_free char *lines = fs_read_file(AT_FDCWD, "/proc/self/cgroup", 65536, NULL, err);
-	char *save = NULL;
-
-	if (!lines)
+	if (list_own(false, &room->homes, err) < 0)
 		return -1;
-	for (char *line = strtok_r(lines, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		char *home = own_cgroup(line, ":name=systemd:", CGROUPS "/systemd");
-		cleanup_free char *own = NULL;
-
-		if (!home)
-			home = own_cgroup(line,
-			                  "0::", is_version_2() ? CGROUPS : CGROUPS "/unified");
-		if (!home)
-			continue;
-		strv_take(&room->homes, home);
+	for (size_t i = 0; i < room->homes.count; i++) {
+		const char *home = room->homes.items[i];
 		/* With version 2 none that has processes may have limited ones below it. */
-		own = xasprintf("%s/%s/bench", home, room->cgroup);
+		cleanup_free char *own = xasprintf("%s/%s/bench", home, room->cgroup);
+
 		if (!access(home, F_OK) && (fs_mkdirs(own, 0755, err) < 0 || join(own, err) < 0))
 			return -1;
 	}
@@ -177,21 +187,21 @@ static void go_home(struct room *room)
 
 /* --- the end --------------------------------------------------------------------------------- */
 
+/* Some make them at the root of each hierarchy, and some below the cgroup that they are in. */
 static void remove_from_all(const struct room *room)
 {
 	cleanup_close int fd = open(CGROUPS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_free char *only = xasprintf(CGROUPS "/%s", room->cgroup);
-	cleanup_strv struct strv hierarchies = STRV_INIT;
+	cleanup_strv struct strv names = STRV_INIT, places = STRV_INIT;
+	struct stor_err ignored = STOR_ERR_INIT;
 
-	if (is_version_2()) {
-		remove_cgroups(only);
-		return;
-	}
-	if (fd < 0 || fs_list(fd, &hierarchies) < 0)
-		return;
-	for (size_t i = 0; i < hierarchies.count; i++) {
-		cleanup_free char *path =
-			xasprintf(CGROUPS "/%s/%s", hierarchies.items[i], room->cgroup);
+	strv_add(&places, CGROUPS);
+	if (fd >= 0 && !is_version_2() && !fs_list(fd, &names))
+		for (size_t i = 0; i < names.count; i++)
+			strv_take(&places, xasprintf(CGROUPS "/%s", names.items[i]));
+	list_own(true, &places, &ignored);
+	err_clear(&ignored);
+	for (size_t i = 0; i < places.count; i++) {
+		cleanup_free char *path = xasprintf("%s/%s", places.items[i], room->cgroup);
 
 		remove_cgroups(path);
 	}
