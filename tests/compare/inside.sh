@@ -13,6 +13,7 @@ mount
 section hostname
 hostname
 section ulimit
+# shellcheck disable=SC3045 # Debian's sh has it
 ulimit -a
 section memory
 grep -E '^MemTotal' /proc/meminfo
@@ -43,13 +44,13 @@ sleep 2
 # By the shell alone: there may be no room for another process.
 started=0
 for process in /proc/[0-9]*; do
-	read -r name <$process/comm && [ "$name" = sleep ] && started=$((started + 1))
+	read -r name <"$process/comm" && [ "$name" = sleep ] && started=$((started + 1))
 done
 echo "asked for $asked, started $started"
 while [ $started -gt 0 ]; do
 	started=0
 	for process in /proc/[0-9]*; do
-		read -r name <$process/comm && [ "$name" = sleep ] && started=$((started + 1))
+		read -r name <"$process/comm" && [ "$name" = sleep ] && started=$((started + 1))
 	done
 done 2>/dev/null
 section namespaces
@@ -57,6 +58,7 @@ for name in cgroup ipc mnt net pid user uts; do readlink /proc/self/ns/$name; do
 section rights
 grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status
 section devices
+# shellcheck disable=SC2012 # names of devices
 ls /dev | paste -sd' '
 mknod /tmp/device b 254 0 2>&1 && echo "a device node was made"
 section writable

@@ -10,6 +10,7 @@ import tempfile
 
 STYLE = ("pre{overflow-x:auto;font:.75rem/1.35 ui-monospace,Menlo,Consolas,\"DejaVu Sans Mono\",monospace;"
          "background:var(--lane);padding:.75rem;margin:.5rem 0}\npre code{font:inherit}\n"
+         "thead th{min-width:5rem}th,td{padding:.375rem .5rem}th:first-child{min-width:7.5rem}\n"
          "table.text td{white-space:normal;text-align:left;min-width:7rem}table.text thead th{text-align:left}\n")
 
 

@@ -5,6 +5,7 @@ of the data, and each verdict follows from an interval there.
 tests/compare/report.py STOR FOLDER writes them anew for a folder that has comparison-data/.
 """
 import os
+import re
 import sys
 
 sys.dont_write_bytecode = True
@@ -14,6 +15,8 @@ import page
 import seen
 import verdicts
 import wording
+
+MARKS = ("<!-- what make compare measured -->", "<!-- the end of it -->")
 
 
 def intro(data):
@@ -45,24 +48,24 @@ def views(data, folder):
     return out
 
 
-def cell(data, row, subject):
+def cell(data, row, subject, has_interval=True):
     at = verdicts.place(row, "host", subject, data)
     if at is None:
         return "–"
     median = at + ["value", "median"]
     how = verdicts.unit(data, row)
     text = "%s %s" % (data.number("figures.json", median, how), data.unit("figures.json", median, how))
-    if data.value("figures.json", *at, "value", "low") is not None:
+    if has_interval and data.value("figures.json", *at, "value", "low") is not None:
         text += " [%s, %s]" % tuple(data.number("figures.json", at + ["value", edge], how, median) for edge in ("low", "high"))
     return text
 
 
-def table(data, rows):
+def table(data, rows, has_intervals=True):
     subjects = verdicts.subjects(data, rows)
     lines = ["| | %s |" % " | ".join(wording.name_of(subject) for subject in subjects),
              "|---|%s|" % "|".join("---:" for _ in subjects)]
     for row in rows:
-        lines.append("| %s | %s |" % (wording.row_name(row), " | ".join(cell(data, row, subject) for subject in subjects)))
+        lines.append("| %s | %s |" % (wording.row_name(row), " | ".join(cell(data, row, subject, has_intervals) for subject in subjects)))
     return "\n".join(lines)
 
 
@@ -72,7 +75,7 @@ def topics(data):
         rows = verdicts.rows(data, topic)
         if not rows:
             continue
-        out += ["### " + topic["title"], "Of %s rounds:" % data.number("figures.json", verdicts.rounds(data, rows)), table(data, rows)]
+        out += ["### " + topic["title"], "Rounds: %s." % data.number("figures.json", verdicts.rounds(data, rows)), table(data, rows)]
         out += ["<!-- plot %s -->" % verdicts.plot(row) for row in rows[:1]]
         sentences = [wording.sentence(data, row) for row in rows]
         out.append("\n".join("- " + sentence for sentence in sentences if sentence))
@@ -80,14 +83,33 @@ def topics(data):
     return [block for block in out if block]
 
 
+def glance(data):
+    """A few medians of each topic: what the README shows too."""
+    rows = [row for topic in wording.TOPICS for row in verdicts.rows(data, topic)
+            if not row.with_limits and row.workload in wording.GLANCE]
+    return table(data, rows, False) if rows else ""
+
+
 def compose(data, folder):
-    blocks = intro(data) + ["![Median time of a start, with intervals](comparison.svg)", "## In short",
+    blocks = intro(data) + ["![Median time of a start, with intervals](comparison.svg)", "## In short", glance(data), wording.RATIOS,
                             wording.in_short(data)]
-    blocks += topics(data) + views(data, folder) + ["## What this does not tell", wording.LIMITS]
+    blocks += topics(data) + views(data, folder) + ["## What this does not tell", wording.not_told(data)]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
+def put_into_readme(readme, text):
+    """The table of the report, between two marks."""
+    with open(readme, encoding="utf-8") as file:
+        before, _, rest = file.read().partition(MARKS[0])
+    after = rest.partition(MARKS[1])[2]
+    table_of_it = re.search(r"^## In short\n\n(\|.*?)\n\n", text, re.S | re.M)
+    if after and table_of_it:
+        with open(readme, "w", encoding="utf-8") as out:
+            out.write("%s%s\n%s\n%s%s" % (before, MARKS[0], table_of_it.group(1), MARKS[1], after))
+
+
 def write(stor, output):
+    """README.md beside the folder has the report's table."""
     folder = os.path.join(output, "comparison-data")
     figures.summarise(stor, folder)
     data = figures.Data(folder)
@@ -99,6 +121,9 @@ def write(stor, output):
         # Names that are one page's alone.
         plots.update({bench + "-" + name: svg.replace('"%s-' % name, '"%s-%s-' % (bench, name)).replace(
             " %s-d" % name, " %s-%s-d" % (bench, name)) for name, svg in found.items()})
+    readme = os.path.join(os.path.dirname(os.path.abspath(output)), "README.md")
+    if os.path.exists(readme):
+        put_into_readme(readme, text)
     for name, content in ("md", text), ("html", page.make(text, style, plots)):
         with open(os.path.join(output, "comparison." + name), "w", encoding="utf-8") as out:
             out.write(content)
