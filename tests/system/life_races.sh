@@ -29,6 +29,21 @@ both() {
 	wait $pid || one=$?
 	ended=$(printf '%s\n' $one $two | sort -n | paste -sd' ')
 }
+# at_once N COMMAND: so many times at the same time; their statuses, sorted, are in $ended.
+at_once() {
+	local i count=$1 pids=() statuses='' status
+	shift
+	for ((i = 0; i < count; i++)); do
+		run_stor "$@" >"out$i" 2>"err$i" &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		status=0
+		wait "$i" || status=$?
+		statuses+="$status"$'\n'
+	done
+	ended=$(sort -n <<<"${statuses%?}" | paste -sd' ')
+}
 ROUNDS=${STOR_LONG:+100}
 ROUNDS=${ROUNDS:-8}
 
@@ -39,6 +54,12 @@ test_two_starts() {
 		both start web AND start web
 		same "$ended" '0 4'
 		grep -hq 'is running\|another stor' err1 err2 || fail "$(cat err1 err2)"
+		has_status web running || fail "started, it does not run"
+		expect 0 run_stor stop -t 0 web
+		at_once 8 start web
+		same "$ended" '0 4 4 4 4 4 4 4'
+		# None came as far as its root.
+		! grep -h '^stor: ' err[0-7] | grep -v 'is running\|another stor' || fail 'two of them had it'
 		has_status web running || fail "started, it does not run"
 		expect 0 run_stor stop -t 0 web
 	done
@@ -119,8 +140,33 @@ test_gc_while_starting() {
 		same "$ended" '0 0'
 		same "$(cat out2 err2)" ""
 		expect 0 run_stor wait web
+		out_is 0
 	done
 	expect 0 run_stor rm web
+	nothing_left
+}
+
+# It and its monitor were killed: whoever notices first has nothing to say about the next life.
+test_gc_while_starting_what_was_killed() {
+	local i pid monitor
+	is_dead() { [[ $(cat "/proc/$1/stat" 2>/dev/null) != *") "[^ZX]* ]]; }
+	expect 0 run_stor run -d --name web sleep 1000
+	for ((i = 0; i < 2 * ROUNDS; i++)); do
+		pid=$(pid_of web)
+		monitor=$(run_stor inspect web | jq ".[0].monitor_pid")
+		kill -STOP "$monitor"
+		kill -9 "$pid"
+		wait_for is_dead "$pid"
+		kill -9 "$monitor"
+		wait_for is_dead "$monitor"
+		at_once 6 gc &
+		expect 0 run_stor start web
+		wait
+		has_status web running || fail "started, it is $(status_of web)"
+		expect 0 run_stor exec web true
+		[ "$(pid_of web)" != "$pid" ] || fail 'it is as it was'
+	done
+	expect 0 run_stor rm -f web
 	nothing_left
 }
 

@@ -8,12 +8,15 @@ BOOTS=/var/tests-boots
 # Which life of the machine this is, from 1 on.
 life() { echo $(($(cat $BOOTS 2>/dev/null || echo 0) + 1)); }
 
+# progress TEXT: whoever waits for the machine hears of it.
+progress() { echo "# $*" >/dev/ttyS1; }
+
 # next_life COMMAND…: which ends this one.
 next_life() {
 	life >$BOOTS.new
 	mv $BOOTS.new $BOOTS
 	touch /var/tests-reboot
-	echo "# reboot" >/dev/ttyS1
+	progress reboot
 	sync
 	"$@"
 	sleep 1000

@@ -18,6 +18,7 @@ install_stor() {
 	systemctl daemon-reload
 	systemctl enable stor.slice stor.service
 	systemctl start stor.slice stor.service
+	progress installed
 }
 
 # As in a session of somebody's: its processes are not descendants of this test, and get TERM at the end.
@@ -29,6 +30,7 @@ make_containers() {
 		in_session run -d --name "$policy" --restart "$policy" -m 64M sh -c 'trap "exit 0" TERM; echo start; while :; do sleep 0.1; done'
 		in_session run -d --name "stopped-$policy" --restart "$policy" sleep 1000
 		installed stop -t 0 "stopped-$policy"
+		progress "made $policy"
 	done
 	in_session run -d --name block --backend loop --init --restart always sh -c 'echo x >>/lives; wc -l </lives; exec sleep 1000'
 	installed create --name made --restart always sleep 1000
