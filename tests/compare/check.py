@@ -7,6 +7,7 @@ order of the text, each with its place; the value there, rounded, is what must b
 and ratios are computed again from the samples, with Python's own statistics. What stands in blocks and
 between backticks must stand in the data as it is. Prints what does not hold; exit status 1 if anything.
 """
+import functools
 import json
 import math
 import os
@@ -21,9 +22,23 @@ DIVISORS = {
 COMMANDS = ("$ ps -eo pid,ppid,user,args", "$ ip addr", "$ ip route")
 
 
+@functools.lru_cache(None)
 def load(folder, name):
     with open(os.path.join(folder, "comparison-data", name), encoding="utf-8") as file:
         return file.read()
+
+
+@functools.lru_cache(None)
+def values(folder, name):
+    return json.loads(load(folder, name))
+
+
+@functools.lru_cache(None)
+def all_data(folder):
+    """The text of all files that were measured, and its lines."""
+    names = [name for name in sorted(os.listdir(os.path.join(folder, "comparison-data"))) if name != "numbers.json"]
+    data = "\n".join(load(folder, name) for name in names)
+    return data, set(data.splitlines())
 
 
 def walk(value, at):
@@ -111,11 +126,11 @@ def check_figures(folder, figures, wrong):
 
 def check_numbers(folder, text, wrong):
     """Each in its turn; what is left afterwards has none."""
-    files, at = {}, 0
-    for number in json.loads(load(folder, "numbers.json")):
+    at = 0
+    for number in values(folder, "numbers.json"):
         name = number["file"]
-        files.setdefault(name, json.loads(load(folder, name)))
-        made = reads(walk(files[name], number["at"]), number["as"], walk(files[name], number["scale_at"]))
+        file = values(folder, name)
+        made = reads(walk(file, number["at"]), number["as"], walk(file, number["scale_at"]))
         if made != number["text"]:
             wrong.append("numbers.json: \"%s\" is %s in %s, %s" % (number["text"], made, name, number["at"]))
         found = re.compile(r"(?<![\w.])%s(?![\w]|\.\d)" % re.escape(made)).search(text, at)
@@ -131,9 +146,7 @@ def check_numbers(folder, text, wrong):
 
 def check_verbatim(folder, text, wrong):
     """Blocks and code, which are taken out of the text."""
-    names = [name for name in sorted(os.listdir(os.path.join(folder, "comparison-data"))) if name != "numbers.json"]
-    data = "\n".join(load(folder, name) for name in names)
-    lines = set(data.splitlines())
+    data, lines = all_data(folder)
     for block in re.findall(r"^```\n(.*?)\n```$", text, re.S | re.M):
         wrong += ["comparison.md: \"%s\" is in no data" % line for line in block.splitlines()
                   if line not in lines and line not in COMMANDS]
@@ -151,7 +164,7 @@ def main():
     with open(os.path.join(folder, "comparison.md"), encoding="utf-8") as file:
         text = check_verbatim(folder, file.read(), wrong)
     check_numbers(folder, text, wrong)
-    check_figures(folder, json.loads(load(folder, "figures.json")), wrong)
+    check_figures(folder, values(folder, "figures.json"), wrong)
     for line in wrong:
         print(line)
     sys.exit(1 if wrong else 0)

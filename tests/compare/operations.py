@@ -2,6 +2,7 @@
 """Rounds of what `stor bench` does not measure: an image from an archive to the end of its first
 container, a clone of it, their removal, the disk that they take, and the memory of containers that wait.
 """
+import os
 import subprocess
 import time
 
@@ -19,7 +20,8 @@ def run(side, commands):
 
 
 def shown(commands):
-    return "; ".join(" ".join(words) for words in commands)
+    """As one would type them."""
+    return "; ".join(" ".join([os.path.basename(words[0]), *words[1:]]) for words in commands)
 
 
 class Rounds:

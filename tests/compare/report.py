@@ -75,7 +75,8 @@ def topics(data):
         rows = verdicts.rows(data, topic)
         if not rows:
             continue
-        out += ["### " + topic["title"], "Rounds: %s." % data.number("figures.json", verdicts.rounds(data, rows)), table(data, rows)]
+        out += ["### " + topic["title"], "Rounds: %s." % " to ".join(
+            data.number("figures.json", at) for at in verdicts.rounds(data, rows)), table(data, rows)]
         out += ["<!-- plot %s -->" % verdicts.plot(row) for row in rows[:1]]
         sentences = [wording.sentence(data, row) for row in rows]
         out.append("\n".join("- " + sentence for sentence in sentences if sentence))

@@ -62,9 +62,12 @@ def subjects(data, of_rows):
 
 
 def rounds(data, of_rows):
-    """Where the greatest number of samples of a subject is."""
-    places = [place(row, "host", subject, data) + ["value", "count"] for row in of_rows for subject in subjects(data, [row])]
-    return max(places, key=lambda at: data.value("figures.json", *at))
+    """Where the least and the greatest number of samples of a subject are."""
+    def count(at):
+        return data.value("figures.json", *at)
+    places = [place(row, "host", subject, data) for row in of_rows for subject in subjects(data, [row])]
+    places = sorted((at + ["value", "count"] for at in places if at), key=count)
+    return places[:1] if count(places[0]) == count(places[-1]) else [places[0], places[-1]]
 
 
 def stors(data, row):

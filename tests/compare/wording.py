@@ -127,12 +127,15 @@ def why_start(data, rows):
 
 
 def why_processor(data, rows):
-    out = ["A container adds nothing to what a program computes by itself: the same kernel schedules the same instructions. "
-           "Limits take the same share from all, by the same mechanism of the kernel."]
-    if any_is(data, rows, "docker", "worse") or any_is(data, rows, "lxc", "worse"):
-        out.append("Differences that are shown here are of few rounds and small machines, or of system calls that a filter "
-                   "examines: stor and Docker have one, LXC has a shorter one.")
-    return " ".join(out)
+    shown = [found for row in rows for peer in verdicts.PEERS for found in outcome(data, row, peer)]
+    if not shown:
+        return ""
+    if set(shown) == {"none"}:
+        return ("None is to be expected: the same kernel schedules the same instructions, and limits take the same share from all, by "
+                "the same mechanism of the kernel.")
+    return ("What a program computes by itself is the same instructions under the same kernel's scheduler, and so are limits. Where a "
+            "difference is shown all the same, it may be of calls to the kernel, which the filters of the three examine by different "
+            "lists, or of what else the machine did.")
 
 
 def why_disk(data, rows):
