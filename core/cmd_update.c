@@ -127,21 +127,36 @@ static int apply(struct store *store, const char *id, const struct record *recor
 	return -1;
 }
 
-/* A container that was just being started may have read the record before. */
+/* The process of this life of the container; 0: it does not run. */
+static uint64_t life_of(const struct record *record, bool is_running)
+{
+	return is_running ? record_get_u64(record, "pid", 0) : 0;
+}
+
+/* In a life that has begun meanwhile, it may have read the record before; and one that has ended
+ * meanwhile had nothing to be changed. */
 static int update(struct store *store, const char *id, struct stor_err *err)
 {
 	cleanup_record struct record record = RECORD_INIT;
-	bool is_running, was_running;
+	bool is_running;
 
 	if (settle(store, id, &record, &is_running, err) < 0)
 		return -1;
-	do {
-		was_running = is_running;
-		if (apply(store, id, &record, is_running, err) < 0 ||
-		    settle(store, id, &record, &is_running, err) < 0)
+	for (;;) {
+		uint64_t life = life_of(&record, is_running), present;
+		struct stor_err why = STOR_ERR_INIT;
+		int result = apply(store, id, &record, is_running, &why);
+
+		if (settle(store, id, &record, &is_running, err) < 0)
 			return -1;
-	} while (is_running && !was_running);
-	return 0;
+		present = life_of(&record, is_running);
+		if (result < 0 && (!life || life == present)) {
+			*err = why;
+			return -1;
+		}
+		if (!result && (!present || life == present))
+			return 0;
+	}
 }
 
 static int update_one(struct store *store, const char *name, struct stor_err *err)
