@@ -18,6 +18,7 @@
 
 #include <stor/util.h>
 
+#include "core/base/log.h"
 #include "core/base/proc.h"
 #include "core/container/child.h"
 #include "core/container/plan.h"
@@ -52,6 +53,16 @@ static void check_report(struct report *report, const struct plan *plan)
 		report->index = 0;
 }
 
+/* Whatever else this process starts is none of the container's. Keeps errno. */
+static void leave_processes(const struct plan *plan)
+{
+	int errnum = errno;
+
+	if (setns(plan->parent_pidfd, CLONE_NEWPID) < 0)
+		log_debug("leave the container's processes: %m");
+	errno = errnum;
+}
+
 static int start(struct plan *plan, struct report *report, struct process *process,
                  struct stor_err *err)
 {
@@ -68,6 +79,8 @@ static int start(struct plan *plan, struct report *report, struct process *proce
 	if (setns(plan->join_pidfd, CLONE_NEWPID) < 0)
 		return err_fail(err, STOR_FAILED, errno, "join the container's processes");
 	process->pid = fork_process(plan->cgroup.into_fd, &process->pidfd);
+	if (process->pid)
+		leave_processes(plan);
 	if (process->pid < 0)
 		/* ENOMEM is how the kernel says that the namespace has no first process. */
 		return err_fail(err, STOR_FAILED, errno == ENOMEM ? 0 : errno,
