@@ -81,6 +81,14 @@ test_changed_data_is_found() {
 	sed -i 's/^\(default via [0-9.]*\)/\19/' comparison.md
 	expect 1 python3 "$COMPARE/check.py" .
 	out_has '^comparison.md: "default via .*" is in no data$'
+	# A number that somebody wrote, at the end or in the midst of others.
+	local where
+	for where in '$a It took 42 minutes.' '/^## In short/a It took 42 minutes.'; do
+		cp "$TOP/docs/comparison.md" .
+		sed -i "$where" comparison.md
+		expect 1 python3 "$COMPARE/check.py" .
+		out_has '^comparison.md: a number that is in no data: .*It took 42 minutes'
+	done
 }
 
 test_the_report_names_no_machine() {
