@@ -124,6 +124,15 @@ def check_figures(folder, figures, wrong):
 # --- the text ------------------------------------------------------------------------------------
 
 
+def strangers(text):
+    """Digits in what should have none, with the words around them."""
+    found = re.search(r"(?<![A-Za-z_\d.])\d", text)
+    if not found:
+        return []
+    around = text[max(0, found.start() - 40):found.end() + 40]
+    return ["comparison.md: a number that is in no data: %s" % " ".join(around.split())]
+
+
 def check_numbers(folder, text, wrong):
     """Each in its turn; what is left afterwards has none."""
     at = 0
@@ -137,11 +146,9 @@ def check_numbers(folder, text, wrong):
         if not found:
             wrong.append("comparison.md: %s of %s, %s is not there, or not in its place" % (made, name, number["at"]))
             continue
-        if re.search(r"(?<![A-Za-z_\d.])\d", text[at:found.start()]):
-            wrong.append("comparison.md: a number that is in no data: %s" % text[at:found.start()].strip()[-80:])
+        wrong += strangers(text[at:found.start()])
         at = found.end()
-    if re.search(r"(?<![A-Za-z_\d.])\d", text[at:]):
-        wrong.append("comparison.md: a number that is in no data: %s" % text[at:].strip()[:80])
+    wrong += strangers(text[at:])
 
 
 def check_verbatim(folder, text, wrong):
