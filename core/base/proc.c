@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +17,8 @@
 
 #include "core/base/str.h"
 #include "core/base/sys.h"
+
+#define START_TIME_FIELD 22
 
 /* Reads /proc/PID/stat: its state letter and start time. 0, or -1: no such process. */
 static int read_stat(pid_t pid, char *state, uint64_t *start_time)
@@ -36,12 +37,15 @@ static int read_stat(pid_t pid, char *state, uint64_t *start_time)
 	/* The second field is the command's name, which may hold anything but ends at the last ).
 	 */
 	at = strrchr(text, ')');
-	return at && sscanf(at + 1,
-	                    " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
-	                    "%*d %*d %" SCNu64,
-	                    state, start_time) == 2
-	               ? 0
-	               : -1;
+	if (!at || at[1] != ' ' || !at[2])
+		return -1;
+	*state = at[2];
+	for (int field = 2; at && field < START_TIME_FIELD; field++)
+		at = strchr(at + 1, ' ');
+	if (!at)
+		return -1;
+	*start_time = strtoull(at + 1, NULL, 10);
+	return 0;
 }
 
 uint64_t proc_start_time(pid_t pid)

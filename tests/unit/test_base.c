@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "core/base/fs.h"
 #include "core/base/json.h"
 #include "core/base/opts.h"
+#include "core/base/proc.h"
 #include "core/base/record.h"
 #include "core/base/undo.h"
 
@@ -234,6 +236,56 @@ static void folders_are_listed_in_order(void **state)
 	assert_int_equal(errno, ENOTDIR);
 }
 
+static void sorted_lists_are_searched(void **state)
+{
+	static const char *const words[] = { "pear", "apple", "fig", "app" };
+	cleanup_strv struct strv list = STRV_INIT;
+
+	(void)state;
+	assert_false(strv_has_sorted(&list, "fig"));
+	for (size_t i = 0; i < 4; i++)
+		strv_add(&list, words[i]);
+	strv_sort(&list);
+	for (size_t i = 0; i < 4; i++)
+		assert_true(strv_has_sorted(&list, words[i]));
+	assert_false(strv_has_sorted(&list, "appl"));
+	assert_false(strv_has_sorted(&list, ""));
+	assert_false(strv_has_sorted(&list, "zebra"));
+}
+
+/* A process may have any name. */
+static void processes_have_a_start_time(void **state)
+{
+	static const char *const names[] = { "test_base", "a) b (c", ") R 1 2 3 4 5" };
+	pid_t self = getpid();
+	uint64_t start = proc_start_time(self);
+
+	(void)state;
+	assert_true(start > 0);
+	for (size_t i = 0; i < 3; i++) {
+		unsigned long long told = 0;
+		char text[1024];
+		FILE *stat;
+
+		assert_int_equal(prctl(PR_SET_NAME, names[i]), 0);
+		assert_int_equal(proc_start_time(self), start);
+		assert_true(proc_is_alive(self, start));
+		assert_false(proc_is_alive(self, start + 1));
+		stat = fopen("/proc/self/stat", "re");
+		assert_non_null(fgets(text, sizeof(text), stat));
+		fclose(stat);
+		assert_int_equal(
+			sscanf(strrchr(text, ')') + 1,
+		               " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
+		               "%*d %*d %*d %*d %llu",
+		               &told),
+			1);
+		assert_int_equal(told, start);
+	}
+	assert_false(proc_is_alive(0, 0));
+	assert_false(proc_is_alive(-1, 0));
+}
+
 static void count_step(void *arg)
 {
 	char *order = arg;
@@ -348,6 +400,8 @@ int main(void)
 		cmocka_unit_test(errors_gather_context),
 		cmocka_unit_test(paths_stay_below_the_root),
 		cmocka_unit_test(folders_are_listed_in_order),
+		cmocka_unit_test(sorted_lists_are_searched),
+		cmocka_unit_test(processes_have_a_start_time),
 		cmocka_unit_test(undo_runs_backwards),
 		cmocka_unit_test(options_are_parsed),
 	};
