@@ -14,9 +14,9 @@ boot() {
 }
 power_off() {
 	local processes=() name mark
+	# First of all the monitors, which would write it down.
+	for mark in "$STOR_STATE"/{live,keep}/*; do mark=${mark##*/} && processes+=("${mark%%.*}"); done
 	for name; do processes+=("$(pid_of "$name")"); done
-	for mark in "$STOR_STATE"/live/*; do mark=${mark##*/} && processes+=("${mark%%.*}"); done
-	for mark in "$STOR_STATE"/keep/*; do mark=${mark##*/} && processes+=("${mark%%.*}"); done
 	kill -9 "${processes[@]}" 2>/dev/null || true
 	wait_for all_dead "${processes[@]}"
 	for mark in "$STOR_STATE"/cgroups/*; do
