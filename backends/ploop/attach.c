@@ -15,6 +15,8 @@
 #include "common/shutdown.h"
 #include "ploop/backend.h"
 #include "ploop/direct.h"
+#include "ploop/driver.h"
+#include "ploop/kernel.h"
 #include "ploop/ops.h"
 #include "ploop/server.h"
 #include "ploop/volume.h"
@@ -148,11 +150,49 @@ static int attach_engine(struct attach *a, struct stor_attachment *attachment, s
 	return r;
 }
 
-static int refuse_kernel(struct stor_err *err)
+static int refuse_kernel(const struct attach *a, const char *why, struct stor_err *err)
 {
-	host->fail(err, STOR_UNSUPPORTED, 0, "ploop: this kernel has no ploop driver");
-	host->hint(err, "attach=auto needs none");
+	host->fail(err, STOR_UNSUPPORTED, 0, "ploop: %s: attach=kernel: %s", a->pv.path, why);
+	host->hint(err, "attach=auto needs neither driver nor libploop");
 	return -1;
+}
+
+/*
+ * Why `auto` does not ask the driver. What reads must change nothing, and libploop opens the top
+ * for writing even then, to mend it. What is thrown away should leave nothing that must be taken
+ * down. Work within one command leaves no token behind.
+ */
+static const char *avoids_kernel(const struct attach *a)
+{
+	if (!ploop_driver_is_there())
+		return "this kernel has no ploop driver";
+	if (a->read_only)
+		return "not for reading alone: libploop writes to images all the same";
+	if (!a->req->record_token)
+		return "not for work on a stopped volume";
+	return ploop_kernel_refuses(&a->pv);
+}
+
+/* 1: another way has to be taken. */
+static int try_kernel(struct attach *a, bool is_wanted, struct stor_attachment *attachment,
+                      struct stor_err *err)
+{
+	const char *why = avoids_kernel(a);
+	char text[600];
+	int r = 1;
+
+	if (!why && (is_wanted || !(a->req->flags & STOR_ATTACH_EPHEMERAL))) {
+		r = ploop_kernel_attach(&a->pv, a->req, attachment, text, sizeof(text), err);
+		why = text;
+	}
+	if (r != 1)
+		return r;
+	/* A check or a resize attaches a volume by itself, whatever its runs are told. */
+	if (is_wanted && a->req->record_token)
+		return refuse_kernel(a, why, err);
+	host->log(STOR_LOG_DEBUG, "ploop: not attached by the kernel: %s",
+	          why ? why : "it is thrown away");
+	return 1;
 }
 
 static int choose_and_attach(struct attach *a, struct stor_attachment *attachment,
@@ -162,9 +202,13 @@ static int choose_and_attach(struct attach *a, struct stor_attachment *attachmen
 		(enum ploop_attach_mode)a->volume->values[PLOOP_PARAM_ATTACH].number;
 	uint64_t offset = 0, size = 0;
 	const char *why;
+	int r;
 
-	if (mode == PLOOP_ATTACH_KERNEL)
-		return refuse_kernel(err);
+	if (mode == PLOOP_ATTACH_AUTO || mode == PLOOP_ATTACH_KERNEL) {
+		r = try_kernel(a, mode == PLOOP_ATTACH_KERNEL, attachment, err);
+		if (r != 1)
+			return r;
+	}
 	why = mode == PLOOP_ATTACH_ENGINE ? "" : ploop_direct_place(&a->pv, &offset, &size);
 	if (!why)
 		return attach_direct(a, offset, size, attachment, err);
@@ -215,10 +259,14 @@ int ploop_attach(const struct stor_volume *volume, const struct stor_attach_req 
 static int settle(const struct stor_volume *volume, struct stor_err *err)
 {
 	cleanup_ploop_volume struct ploop_volume pv = PLOOP_VOLUME_INIT;
+	char device[PLOOP_DRIVER_NAME_BYTES];
 
-	if (ploop_volume_open(volume, 0, DETACH_WAIT_MS, &pv, err) ||
+	if (ploop_volume_open(volume, PLOOP_VOLUME_SERVED, DETACH_WAIT_MS, &pv, err) ||
 	    ploop_volume_open_chain(&pv, NULL, true, DETACH_WAIT_MS, err))
 		return -1;
+	/* Its mark is another's by now: the driver's. */
+	if (ploop_volume_is_served(&pv, true, device))
+		return 0;
 	return ploop_direct_unmark(&pv, err);
 }
 
@@ -232,10 +280,13 @@ int ploop_end_attachment(const struct stor_volume *volume, struct stor_attachmen
 	return settle(volume, err);
 }
 
-/* The in-use mark of a direct attachment goes once no loop device has the file. */
+/* A device of the driver is taken down; the in-use mark of a direct attachment goes once no loop
+ * device has the file. */
 int ploop_detach(const struct stor_volume *volume, const struct stor_detach_req *req,
                  struct stor_err *err)
 {
+	if (ploop_kernel_has_token(req->token))
+		return ploop_kernel_detach(volume, req->token, err);
 	if (strcmp(req->token, TOKEN) != 0)
 		return host->fail(err, STOR_FAILED, 0, "ploop: unknown token \"%s\"", req->token);
 	if (access(volume->path, F_OK) < 0 && errno == ENOENT)

@@ -88,8 +88,21 @@ static int check_free(void *ctx, const char *name)
 	struct removal *removal = ctx;
 	cleanup_close int fd =
 		openat(removal->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	struct ploop_driver_file file = { .writes = true };
+	char device[PLOOP_DRIVER_NAME_BYTES];
+	struct stat st;
 
-	if (fd < 0 || !copyfile_lock(fd, LOCK_EX, PLOOP_RELEASE_WAIT_MS) || errno != EWOULDBLOCK)
+	if (fd < 0)
+		return 0;
+	if (!fstat(fd, &st)) {
+		file.dev = st.st_dev;
+		file.inode = st.st_ino;
+	}
+	if (ploop_driver_has(&file, 1, device))
+		return host->fail(removal->err, STOR_BUSY, 0,
+		                  "ploop: %s/%s is in use: the kernel's driver has it as %s",
+		                  removal->path, name, device);
+	if (!copyfile_lock(fd, LOCK_EX, PLOOP_RELEASE_WAIT_MS) || errno != EWOULDBLOCK)
 		return 0;
 	return host->fail(removal->err, STOR_BUSY, 0, "ploop: %s/%s is in use", removal->path,
 	                  name);

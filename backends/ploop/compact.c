@@ -102,6 +102,22 @@ static int compact(struct ploop_volume *pv, struct ploop_engine *engine, uint64_
 	return r ? r : ploop_engine_compact(engine, freed_bytes, err);
 }
 
+static int refuse_serverless(const struct stor_volume *volume, struct stor_err *err)
+{
+	cleanup_ploop_volume struct ploop_volume pv = PLOOP_VOLUME_INIT;
+
+	if (ploop_volume_open(volume, PLOOP_VOLUME_UNLOCKED, 0, &pv, err))
+		return -1;
+	if (!ploop_volume_has_device(&pv))
+		return host->fail(err, STOR_UNSUPPORTED, 0,
+		                  "ploop: compact %s: its layout keeps all its space",
+		                  volume->path);
+	host->fail(err, STOR_UNSUPPORTED, 0,
+	           "ploop: compact %s: it is attached by the kernel's driver", volume->path);
+	host->hint(err, "attach it with -o attach=engine, or do it when it is stopped");
+	return -1;
+}
+
 /* The server frees what the kernel trims; then it moves the tail. */
 static int compact_running(const struct stor_volume *volume, struct stor_compact_req *req,
                            struct stor_err *err)
@@ -109,9 +125,7 @@ static int compact_running(const struct stor_volume *volume, struct stor_compact
 	struct fstrim_range range = { .len = UINT64_MAX };
 
 	if (req->control_fd < 0)
-		return host->fail(err, STOR_UNSUPPORTED, 0,
-		                  "ploop: compact %s: its layout keeps all its space",
-		                  volume->path);
+		return refuse_serverless(volume, err);
 	/* What was deleted but is in the journal still cannot be trimmed. */
 	if (syncfs(req->root_fd) < 0 || ioctl(req->root_fd, FITRIM, &range) < 0 ||
 	    syncfs(req->root_fd) < 0)

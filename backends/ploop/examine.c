@@ -10,6 +10,7 @@
 
 #include "common/examine.h"
 #include "ploop/backend.h"
+#include "ploop/driver.h"
 #include "ploop/libploop.h"
 
 static int examine_fuse(stor_finding_fn emit, void *ctx)
@@ -29,6 +30,19 @@ static int examine_fuse(stor_finding_fn emit, void *ctx)
 	else
 		snprintf(detail, sizeof(detail), "%s: attach=direct alone", strerror(errno));
 	return emit(ctx, &finding);
+}
+
+/* No other kernel lacks it: the engine needs none. */
+static int examine_driver(stor_finding_fn emit, void *ctx)
+{
+	const struct stor_finding finding = {
+		.struct_size = sizeof(finding),
+		.what = "ploop driver",
+		.is_there = true,
+		.detail = "for attach=kernel, which needs libploop too",
+	};
+
+	return ploop_driver_is_there() ? emit(ctx, &finding) : 0;
 }
 
 static int examine_libploop(stor_finding_fn emit, void *ctx, struct stor_err *err)
@@ -51,7 +65,7 @@ static int examine_libploop(stor_finding_fn emit, void *ctx, struct stor_err *er
 int ploop_examine(stor_finding_fn emit, void *ctx, struct stor_err *err)
 {
 	if (examine_loop_devices(emit, ctx) || examine_fuse(emit, ctx) ||
-	    examine_libploop(emit, ctx, err))
+	    examine_driver(emit, ctx) || examine_libploop(emit, ctx, err))
 		return -1;
 	return examine_program("e2fsck", "e2fsprogs", "check of the filesystem inside", emit, ctx);
 }

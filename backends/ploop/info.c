@@ -100,13 +100,16 @@ static bool is_broken(const struct ploop_volume *pv)
 
 static int describe_chain(struct ploop_volume *pv, struct stor_info *info, struct stor_err *err)
 {
+	char device[PLOOP_DRIVER_NAME_BYTES];
+
 	if (ploop_volume_open_chain(pv, NULL, false, 0, err))
 		return -1;
 	info->format = format_of(pv);
-	/* Whoever attached it for writing holds an exclusive lock. Another descriptor of our own
-	 * asks, and lets go when it is closed. */
-	info->in_use = flock(ploop_volume_top(pv)->file->fd, LOCK_SH | LOCK_NB) < 0 &&
-	               errno == EWOULDBLOCK;
+	/* Whoever attached it for writing holds an exclusive lock, or has a device of the kernel's
+	 * driver. Another descriptor of our own asks, and lets go when it is closed. */
+	info->in_use = (flock(ploop_volume_top(pv)->file->fd, LOCK_SH | LOCK_NB) < 0 &&
+	                errno == EWOULDBLOCK) ||
+	               ploop_volume_is_served(pv, false, device);
 	return 0;
 }
 

@@ -67,6 +67,17 @@ struct merge_param {
 	char dummy[32];
 };
 
+struct mount_param {
+	char device[64];
+	int ro, flags, unused;
+	char *fstype, *target, *guid;
+	int quota;
+	char *mount_data;
+	unsigned int blocksize;
+	int fsck, fsck_rc;
+	char dummy[32];
+};
+
 struct library {
 	void *handle;
 	int (*open_dd)(struct ploop_disk_images_data **di, const char *file);
@@ -81,6 +92,9 @@ struct library {
 	int (*change_version)(struct ploop_disk_images_data *di, int version, int flags);
 	int (*convert_image)(struct ploop_disk_images_data *di, int mode, int flags);
 	int (*check)(char *image, int flags, uint32_t *cluster_sectors);
+	int (*set_component_name)(struct ploop_disk_images_data *di, const char *name);
+	int (*mount_image)(struct ploop_disk_images_data *di, struct mount_param *param);
+	int (*umount)(const char *device, struct ploop_disk_images_data *di);
 };
 
 #define NO_CONSOLE (-2)
@@ -106,6 +120,9 @@ static bool load(struct library *library, struct libploop_answer *answer)
 		{ "ploop_change_fmt_version", &library->change_version },
 		{ "ploop_convert_image", &library->convert_image },
 		{ "ploop_check", &library->check },
+		{ "ploop_set_component_name", &library->set_component_name },
+		{ "ploop_mount_image", &library->mount_image },
+		{ "ploop_umount", &library->umount },
 	};
 
 	library->handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
@@ -128,7 +145,7 @@ static bool load(struct library *library, struct libploop_answer *answer)
 
 /* Each is read PATH_MAX bytes long. */
 struct names {
-	char folder[PATH_MAX], file[2 * PATH_MAX], guid[PATH_MAX];
+	char folder[PATH_MAX], file[2 * PATH_MAX], guid[PATH_MAX], device[PATH_MAX];
 };
 
 static bool name_things(const struct libploop_job *job, struct names *names)
@@ -137,6 +154,9 @@ static bool name_things(const struct libploop_job *job, struct names *names)
 	char proc[64];
 	ssize_t length;
 
+	snprintf(names->device, sizeof(names->device), "%s", job->device ? job->device : "");
+	if (job->dir_fd < 0)
+		return true;
 	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", job->dir_fd);
 	length = readlink(proc, names->folder, sizeof(names->folder) - 1);
 	if (length < 0 || (size_t)length + strlen(name) + 64 > PATH_MAX)
@@ -168,6 +188,17 @@ static int check(const struct library *library, const struct libploop_job *job, 
 	                      &cluster_sectors);
 }
 
+/* The cookie makes it a device of its own, though others have the same base; and with a cookie it
+ * merges no snapshots by the way. With no target it mounts no filesystem. */
+static int mount_image(const struct library *library, const struct libploop_job *job,
+                       struct ploop_disk_images_data *di)
+{
+	struct mount_param param = { .target = NULL };
+	int code = library->set_component_name(di, job->cookie);
+
+	return code ? code : library->mount_image(di, &param);
+}
+
 static int change(const struct library *library, const struct libploop_job *job,
                   struct names *names)
 {
@@ -195,6 +226,9 @@ static int change(const struct library *library, const struct libploop_job *job,
 	case LIBPLOOP_VERSION:
 		code = library->change_version(di, (int)job->version, 0);
 		break;
+	case LIBPLOOP_MOUNT:
+		code = mount_image(library, job, di);
+		break;
 	default:
 		code = library->convert_image(di, (int)job->layout, 0);
 	}
@@ -211,6 +245,8 @@ static void work(const struct library *library, const struct libploop_job *job, 
 		answer->code = create(library, job, names);
 	else if (job->op == LIBPLOOP_CHECK)
 		answer->code = check(library, job, names);
+	else if (job->op == LIBPLOOP_UMOUNT)
+		answer->code = library->umount(names->device, NULL);
 	else
 		answer->code = change(library, job, names);
 	answer->result = answer->code ? LIBPLOOP_REFUSED : LIBPLOOP_DONE;
@@ -266,22 +302,23 @@ int libploop_run(const struct libploop_job *job, struct libploop_answer *answer,
 	                                      : 0;
 }
 
+enum stor_status libploop_status(const struct libploop_answer *answer)
+{
+	if (answer->code == CODE_BUSY || answer->code == CODE_LOCK || answer->code == CODE_IN_USE)
+		return STOR_BUSY;
+	return answer->code == CODE_PARAM ? STOR_UNSUPPORTED : STOR_FAILED;
+}
+
 int libploop_fail(const struct libploop_answer *answer, const char *what, struct stor_err *err)
 {
-	enum stor_status status = STOR_FAILED;
-
 	if (answer->result == LIBPLOOP_ABSENT) {
 		host->fail(err, STOR_UNSUPPORTED, 0, "ploop: %s: libploop cannot be loaded: %s",
 		           what, answer->text);
 		host->hint(err, "-o tool=engine does it without");
 		return -1;
 	}
-	if (answer->code == CODE_BUSY || answer->code == CODE_LOCK || answer->code == CODE_IN_USE)
-		status = STOR_BUSY;
-	else if (answer->code == CODE_PARAM)
-		status = STOR_UNSUPPORTED;
-	host->fail(err, status, 0, "ploop: %s: libploop refused (%d): %s", what, answer->code,
-	           *answer->text ? answer->text : "it did not say why");
+	host->fail(err, libploop_status(answer), 0, "ploop: %s: libploop refused (%d): %s", what,
+	           answer->code, *answer->text ? answer->text : "it did not say why");
 	host->hint(err, "-o tool=engine does it without libploop");
 	return -1;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * libploop, the library of `ploop`, at work on the files of a stopped disk. It is loaded and called
- * in a child process that ends with the call: it logs into files, keeps state, reads beyond the end
- * of short strings and divides by numbers that a descriptor may lack. So what it is given has been
- * read and validated, and whatever becomes of it, stor goes on.
+ * libploop, the library of `ploop`, at work on the files of a stopped disk, and making the devices
+ * of the kernel's driver. It is loaded and called in a child process that ends with the call: it
+ * logs into files, keeps state, reads beyond the end of short strings and divides by numbers that a
+ * descriptor may lack. So what it is given has been read and validated, and whatever becomes of it,
+ * stor goes on.
  */
 #ifndef PLOOP_LIBPLOOP_H
 #define PLOOP_LIBPLOOP_H
@@ -22,6 +23,8 @@ enum libploop_op {
 	LIBPLOOP_VERSION,  /* all images get `version` */
 	LIBPLOOP_LAYOUT,   /* the base gets `layout` */
 	LIBPLOOP_CHECK,    /* the image `name`, without writing */
+	LIBPLOOP_MOUNT,    /* the live state becomes a block device that bears `cookie` */
+	LIBPLOOP_UMOUNT,   /* take `device` down */
 };
 
 /* As libploop counts them. */
@@ -30,7 +33,7 @@ enum libploop_layout { LIBPLOOP_EXPANDABLE, LIBPLOOP_PREALLOCATED, LIBPLOOP_RAW 
 struct libploop_job {
 	enum libploop_op op;
 	int dir_fd; /* the disk's folder */
-	const char *name, *guid;
+	const char *name, *guid, *cookie, *device;
 	uint64_t sectors;
 	uint32_t cluster_sectors;
 	unsigned version;
@@ -49,6 +52,9 @@ struct libploop_answer {
  */
 int libploop_run(const struct libploop_job *job, struct libploop_answer *answer,
                  struct stor_err *err);
+
+/* The class of its refusal. */
+enum stor_status libploop_status(const struct libploop_answer *answer);
 
 /* Fill err by an answer that is a refusal, or that there is no libploop. Returns -1. */
 int libploop_fail(const struct libploop_answer *answer, const char *what, struct stor_err *err);

@@ -259,8 +259,8 @@ static int check_running(const struct ploop_volume *pv, const struct stor_resize
 {
 	if (req->control_fd < 0) {
 		host->fail(err, STOR_UNSUPPORTED, 0,
-		           "ploop: %s is attached directly, and cannot grow while it is in use",
-		           pv->path);
+		           "ploop: %s is %s, and cannot grow while it is in use", pv->path,
+		           ploop_volume_serverless(pv));
 		host->hint(err, "attach it with -o attach=engine, or resize it when it is stopped");
 		return -1;
 	}

@@ -67,12 +67,11 @@ static void close_stopped(struct stopped *s)
 
 /* --- running --- */
 
-static int refuse_direct(const struct stor_volume *volume, struct stor_err *err)
+static int refuse_serverless(const struct ploop_volume *pv, struct stor_err *err)
 {
 	host->fail(err, STOR_UNSUPPORTED, 0,
-	           "ploop: %s is attached directly, and has no server that could go on in other "
-	           "files",
-	           volume->path);
+	           "ploop: %s is %s, and has no server that could go on in other files", pv->path,
+	           ploop_volume_serverless(pv));
 	host->hint(err, "attach it with -o attach=engine, or do it when it is stopped");
 	return -1;
 }
@@ -112,12 +111,10 @@ static int put_new_top(struct ploop_volume *pv, struct ploop_disk *disk,
 static int open_running(const struct stor_volume *volume, int control_fd, struct ploop_volume *pv,
                         struct ploop_disk *disk, struct stor_err *err)
 {
-	if (control_fd < 0)
-		return refuse_direct(volume, err);
-	return check_folder(volume, err) || ploop_volume_open(volume, 0, 0, pv, err) ||
-	                       ploop_disk_load(pv->dir, pv->path, 0, disk, err)
-	               ? -1
-	               : 0;
+	if (check_folder(volume, err) || ploop_volume_open(volume, 0, 0, pv, err))
+		return -1;
+	return control_fd < 0 ? refuse_serverless(pv, err)
+	                      : ploop_disk_load(pv->dir, pv->path, 0, disk, err);
 }
 
 static int snapshot_running(const struct stor_volume *volume, const struct stor_snapshot_req *req,

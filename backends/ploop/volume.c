@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <stor/superblock.h>
 #include <stor/util.h>
@@ -28,10 +29,25 @@ static int lock_failed(const struct ploop_volume *pv, const char *name, struct s
 	return host->fail(err, STOR_BUSY, 0, "ploop: %s/%s is in use", pv->path, name);
 }
 
+static uint32_t at_least(uint32_t wait_ms)
+{
+	return wait_ms < PLOOP_RELEASE_WAIT_MS ? PLOOP_RELEASE_WAIT_MS : wait_ms;
+}
+
 static int lock_file(int fd, int operation, uint32_t wait_ms)
 {
-	return copyfile_lock(fd, operation,
-	                     wait_ms < PLOOP_RELEASE_WAIT_MS ? PLOOP_RELEASE_WAIT_MS : wait_ms);
+	return copyfile_lock(fd, operation, at_least(wait_ms));
+}
+
+/* False once the time is over. */
+static bool pause_until(int64_t end_ms)
+{
+	static const struct timespec pause = { .tv_nsec = 10000000 };
+
+	if (monotonic_ms() >= end_ms)
+		return false;
+	nanosleep(&pause, NULL);
+	return true;
 }
 
 /* A volume that cannot be written to needs no lock against those who write. */
@@ -53,6 +69,54 @@ static int lock_descriptor(struct ploop_volume *pv, unsigned flags, uint32_t wai
 	if (pv->lock_fd < 0)
 		return host->fail(err, STOR_FAILED, errno, "ploop: open %s/" LOCK_NAME, pv->path);
 	return lock_file(pv->lock_fd, operation, wait_ms) ? lock_failed(pv, LOCK_NAME, err) : 0;
+}
+
+static int fail_served(const struct ploop_volume *pv, const char *name, struct stor_err *err)
+{
+	host->fail(err, STOR_BUSY, 0, "ploop: %s is in use: the kernel's driver has it as %s",
+	           pv->path, name);
+	host->hint(err, "ploop list shows where it is mounted");
+	return -1;
+}
+
+/* Has a device one of the volume's own files, or does it write to one that they lie on? -1: no
+ * memory. */
+static int find_device(const struct ploop_volume *pv, char name[PLOOP_DRIVER_NAME_BYTES])
+{
+	const struct ploop_descriptor *d = &pv->descriptor;
+	cleanup_free struct ploop_driver_file *files = calloc(d->image_count, sizeof(*files));
+	unsigned count = 0;
+	struct stat st;
+
+	if (!files)
+		return -1;
+	for (unsigned i = 0; i < d->image_count; i++)
+		if (!fstatat(pv->dir_fd, d->images[i].file, &st, 0))
+			files[count++] = (struct ploop_driver_file){
+				.dev = st.st_dev,
+				.inode = st.st_ino,
+				.writes = !strchr(d->images[i].file, '/'),
+			};
+	return ploop_driver_has(files, count, name);
+}
+
+static int refuse_served(const struct ploop_volume *pv, uint32_t wait_ms, struct stor_err *err)
+{
+	int64_t end_ms = monotonic_ms() + at_least(wait_ms);
+	char name[PLOOP_DRIVER_NAME_BYTES];
+	int found;
+
+	while ((found = find_device(pv, name)) > 0)
+		if (!pause_until(end_ms))
+			return fail_served(pv, name, err);
+	return found ? host->fail(err, STOR_FAILED, ENOMEM, "ploop: open %s", pv->path) : 0;
+}
+
+bool ploop_volume_has_device(const struct ploop_volume *pv)
+{
+	char name[PLOOP_DRIVER_NAME_BYTES];
+
+	return find_device(pv, name) > 0;
 }
 
 static int open_dir(struct ploop_volume *pv, struct stor_err *err)
@@ -96,11 +160,13 @@ int ploop_volume_open_dir(const char *path, unsigned flags, uint32_t wait_ms,
 {
 	*pv = (struct ploop_volume)PLOOP_VOLUME_INIT;
 	pv->is_unlocked = flags & PLOOP_VOLUME_UNLOCKED;
+	pv->may_be_served = flags & (PLOOP_VOLUME_SERVED | PLOOP_VOLUME_UNLOCKED);
 	pv->has_descriptor = true;
 	snprintf(pv->path, sizeof(pv->path), "%s", path);
 	if (!open_dir(pv, err) &&
 	    (flags & PLOOP_VOLUME_UNLOCKED || !lock_descriptor(pv, flags, wait_ms, err)) &&
-	    !ploop_descriptor_load(pv->dir, &pv->descriptor, err))
+	    !ploop_descriptor_load(pv->dir, &pv->descriptor, err) &&
+	    (!(flags & PLOOP_VOLUME_EXCLUSIVE) || !refuse_served(pv, wait_ms, err)))
 		return 0;
 	ploop_volume_close(pv);
 	return -1;
@@ -129,6 +195,7 @@ static int open_file(const char *path, unsigned flags, uint32_t wait_ms, struct 
 		return ploop_volume_open_dir(*dir ? dir : "/", flags, wait_ms, pv, err);
 	*pv = (struct ploop_volume)PLOOP_VOLUME_INIT;
 	pv->is_unlocked = flags & PLOOP_VOLUME_UNLOCKED;
+	pv->may_be_served = flags & (PLOOP_VOLUME_SERVED | PLOOP_VOLUME_UNLOCKED);
 	snprintf(pv->path, sizeof(pv->path), "%s", *dir ? dir : "/");
 	if (!open_dir(pv, err) && !describe_lone(pv, name, err))
 		return 0;
@@ -220,15 +287,51 @@ static int open_links(struct ploop_volume *pv, const char *guid, unsigned omitte
 	return 0;
 }
 
+bool ploop_volume_is_served(const struct ploop_volume *pv, bool writes,
+                            char name[PLOOP_DRIVER_NAME_BYTES])
+{
+	struct ploop_driver_file files[PLOOP_CHAIN_MAX];
+	unsigned count = 0;
+	struct stat st;
+
+	for (unsigned i = 0; i < pv->count; i++)
+		if (!fstat(pv->links[i].file->fd, &st))
+			files[count++] = (struct ploop_driver_file){
+				.dev = st.st_dev,
+				.inode = st.st_ino,
+				.writes = writes && i == pv->count - 1,
+			};
+	return ploop_driver_has(files, count, name);
+}
+
+/* The files of a chain, once no device has them. Whoever takes that down needs the lock of the top.
+ */
+static int open_unserved(struct ploop_volume *pv, const char *guid, unsigned omitted, bool writes,
+                         uint32_t wait_ms, struct stor_err *err)
+{
+	int64_t end_ms = monotonic_ms() + at_least(wait_ms);
+	char name[PLOOP_DRIVER_NAME_BYTES];
+
+	for (;;) {
+		if (open_links(pv, guid, omitted, writes, wait_ms, err))
+			return -1;
+		if (pv->may_be_served || !ploop_volume_is_served(pv, writes, name))
+			return 0;
+		ploop_volume_close_chain(pv);
+		if (!pause_until(end_ms))
+			return fail_served(pv, name, err);
+	}
+}
+
 int ploop_volume_open_chain(struct ploop_volume *pv, const char *guid, bool writes,
                             uint32_t wait_ms, struct stor_err *err)
 {
-	return open_links(pv, guid ? guid : pv->descriptor.top, 0, writes, wait_ms, err);
+	return open_unserved(pv, guid ? guid : pv->descriptor.top, 0, writes, wait_ms, err);
 }
 
 int ploop_volume_open_below(struct ploop_volume *pv, struct stor_err *err)
 {
-	return open_links(pv, pv->descriptor.top, 1, false, 0, err);
+	return open_unserved(pv, pv->descriptor.top, 1, false, 0, err);
 }
 
 void ploop_volume_close_chain(struct ploop_volume *pv)

@@ -5,7 +5,8 @@
  *
  * Locks, all by flock(): DiskDescriptor.xml.lck, which `ploop` takes too, shared while the volume
  * is attached and exclusive while its files are changed as a whole; the top image exclusive while
- * somebody may write to it, else shared; the images below it shared.
+ * somebody may write to it, else shared; the images below it shared. A device of the kernel's ploop
+ * driver, whoever made it, counts as locks on what it has, for it takes none.
  */
 #ifndef PLOOP_VOLUME_H
 #define PLOOP_VOLUME_H
@@ -18,6 +19,7 @@
 
 #include "common/gpt.h"
 #include "ploop/descriptor.h"
+#include "ploop/driver.h"
 #include "ploop/engine.h"
 #include "ploop/file.h"
 
@@ -26,7 +28,7 @@ struct ploop_volume {
 	int dir_fd;
 	int lock_fd; /* of DiskDescriptor.xml.lck; -1: none */
 	char path[PATH_MAX];
-	bool is_foreign, is_unlocked;
+	bool is_foreign, is_unlocked, may_be_served;
 	bool has_descriptor; /* false: a lone image file, for which one was made up */
 	struct ploop_descriptor descriptor;
 	/* The chain, base first; files are NULL where the engine took them over. */
@@ -42,6 +44,7 @@ struct ploop_volume {
 #define PLOOP_VOLUME_EXCLUSIVE 1u /* nobody has it attached, or else STOR_BUSY */
 #define PLOOP_VOLUME_UNLOCKED 2u  /* to look only: take no locks */
 #define PLOOP_VOLUME_READS 4u     /* lock, but make no lock file where there is none */
+#define PLOOP_VOLUME_SERVED 8u    /* a device of the kernel's driver may have it */
 
 /* Every lock is waited for so long at least: a server lets go a moment after the device that it
  * served is gone. */
@@ -63,6 +66,20 @@ int ploop_volume_open_chain(struct ploop_volume *pv, const char *guid, bool writ
 
 /* Open and lock the files below the live state's own. */
 int ploop_volume_open_below(struct ploop_volume *pv, struct stor_err *err);
+
+/* Has a device of the kernel's driver the open chain, in a way that excludes its use? Its name. */
+bool ploop_volume_is_served(const struct ploop_volume *pv, bool writes,
+                            char name[PLOOP_DRIVER_NAME_BYTES]);
+
+/* Has a device of the kernel's driver one of the volume's own files? */
+bool ploop_volume_has_device(const struct ploop_volume *pv);
+
+/* How a volume in use is attached that has no server, for messages. */
+static inline const char *ploop_volume_serverless(const struct ploop_volume *pv)
+{
+	return ploop_volume_has_device(pv) ? "attached by the kernel's driver"
+	                                   : "attached directly";
+}
 
 void ploop_volume_close_chain(struct ploop_volume *pv);
 void ploop_volume_close(struct ploop_volume *pv);
