@@ -53,11 +53,15 @@ static bool read_level(int devices_fd, const char *device, unsigned level, const
 static bool find_device(bool (*is_it)(int devices_fd, const char *device, const void *arg),
                         const void *arg, char name[PLOOP_DRIVER_NAME_BYTES])
 {
-	int fd = open(DEVICES_PATH, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *devices = fd < 0 ? NULL : fdopendir(fd);
 	bool is_found = false;
 	struct dirent *entry;
+	DIR *devices;
+	int fd;
 
+	if (!ploop_driver_is_there())
+		return false;
+	fd = open(DEVICES_PATH, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	devices = fd < 0 ? NULL : fdopendir(fd);
 	if (!devices) {
 		close_fd(&fd);
 		return false;
