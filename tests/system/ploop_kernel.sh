@@ -33,9 +33,11 @@ begin() {
 	PID=$!
 	wait_for is_attached
 }
+# What stays until then: the first process of a container ignores what it has no handler for.
+STAY='trap exit TERM; while :; do sleep 0.05; done'
 finish() {
-	kill -TERM $PID
-	wait $PID || true
+	kill -TERM "$PID"
+	wait "$PID" || true
 }
 calls() { cat fake/calls 2>/dev/null || true; }
 count_calls() { calls | grep -c "^$1 " || true; }
@@ -64,7 +66,7 @@ no_others_device() { rm -r fake/block/ploop9; }
 
 test_a_run() {
 	prepare
-	begin run --root v -o attach=kernel -- sh -c 'echo kept >/file; sleep 60'
+	begin run --root v -o attach=kernel -- sh -c "echo kept >/file; $STAY"
 	same "$(how)" kernel
 	same "$(devices)" ploop700
 	grep -qxE 'stor-[0-9a-f]{16}' fake/block/ploop700/pstate/cookie
@@ -134,7 +136,7 @@ test_without_libploop() {
 	all_gone
 	# Gone while a device is there: it is told, and when it is back the next command does it.
 	fakes
-	begin run --root v -o attach=kernel -- sleep 60
+	begin run --root v -o attach=kernel -- sh -c "$STAY"
 	: >fake/lib/libploop.so.1
 	finish
 	same "$(devices)" ploop700
@@ -149,7 +151,7 @@ test_one_at_a_time() {
 	prepare
 	expect 0 run_stor volume snapshot v s
 	expect 0 run_stor volume merge v s
-	begin run --root v -o attach=kernel -- sleep 60
+	begin run --root v -o attach=kernel -- sh -c "$STAY"
 	for access in kernel engine direct; do
 		expect 125 vz "$STOR" run --root v -o attach=$access -- true
 		err_has 'in use by container'
@@ -186,12 +188,11 @@ test_one_at_a_time() {
 	all_gone
 }
 
-# ploop takes the descriptor's lock for what it does; that is waited for by libploop.
+# ploop holds the descriptor's lock while it works on the files.
 test_the_descriptor_is_locked() {
 	prepare
 	expect 125 vz flock "$(data v)/$X.lck" "$STOR" run --root v -o attach=kernel -- true
 	err_has 'in use'
-	# Held by libploop's peer only between stor's own look and libploop's.
 	all_gone
 }
 
@@ -204,10 +205,9 @@ test_mounted_on_the_host() {
 	expect 125 vz "$STOR" run --root v -- true
 	err_has 'mounted at'
 	# What is mounted is not taken down.
-	sleep 60 <m/file &
+	exec 9<m/file
 	expect 4 vz "$STOR" volume umount v
-	kill $!
-	wait $! 2>/dev/null || true
+	exec 9<&-
 	same "$(devices)" ploop700
 	expect 0 vz "$STOR" volume umount v
 	all_gone
@@ -215,29 +215,33 @@ test_mounted_on_the_host() {
 	same "$(cat "$OUT")" kept
 }
 
+# What somebody else has mounted is not taken down, and not waited for for ever.
 test_busy() {
+	local holder
 	prepare
-	begin run --root v -o attach=kernel -- sleep 60
-	# Somebody mounted it too.
 	mkdir m
-	mount -o ro,noload fake/dev/ploop700p1 m 2>/dev/null || mount fake/dev/ploop700p1 m
+	begin run --root v -o attach=kernel -- sh -c "$STAY"
+	# In a namespace of its own, or other tests' namespaces would have it too.
+	unshare -m --propagation private sh -c 'mount fake/dev/ploop700p1 m && touch held && exec sleep 100' &
+	holder=$!
+	wait_for test -e held
 	finish
 	same "$(devices)" ploop700
-	# And not for ever; nor is it unmounted.
 	expect 125 vz "$STOR" run --root v -- true
 	err_has '/dev/ploop700 is still in use'
-	mountpoint -q m || fail "it was unmounted"
-	umount m
+	same "$(devices) $(count_calls umount)" 'ploop700 0'
+	kill $holder
+	wait $holder 2>/dev/null || true
 	expect 0 vz "$STOR" ps
 	all_gone
 }
 
 test_killed() {
 	prepare
-	begin run --root v -o attach=kernel -- sh -c 'echo kept >/file; sync; sleep 60'
+	begin run --root v -o attach=kernel -- sh -c "echo kept >/file; sync; $STAY"
 	sleep 0.5
-	kill -KILL $PID
-	wait $PID 2>/dev/null || true
+	kill -KILL "$PID"
+	wait "$PID" 2>/dev/null || true
 	same "$(devices)" ploop700
 	# Any command, and none that names the volume.
 	expect 0 vz "$STOR" ps
@@ -286,6 +290,7 @@ test_a_library_that_crashes() {
 test_killed_at_each_step() {
 	kill_build
 	fakes
+	# shellcheck disable=SC2034 # kill.sh reads it
 	AT_LEAST=5
 	before() {
 		rm -f fake/calls
