@@ -303,7 +303,7 @@ test_killed_at_each_step() {
 		same "$1: $(devices)" "$1: "
 	}
 	export FAKE_PLOOP=$T/fake LD_PRELOAD=$T/fake/kernel.so LD_LIBRARY_PATH=$T/fake/lib
-	killed_at_each "$KILL/stor" run --root v -o attach=kernel -- true
+	killed_at_each "$KILL/stor" run --rm --root v -o attach=kernel -- true
 	grep -q . fake/calls
 }
 
