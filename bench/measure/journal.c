@@ -169,7 +169,8 @@ static double seconds_of(const struct journal *journal)
 
 static struct json_object *series_of(const struct reading *reading)
 {
-	struct json_object *all = json_object_new_object(), *one = json_object_new_object(),
+	struct json_object *curves = json_object_new_object(),
+			   *throughput = json_object_new_object(),
 			   *points = json_object_new_array();
 
 	for (size_t i = 0; i < reading->series_count; i++) {
@@ -179,10 +180,10 @@ static struct json_object *series_of(const struct reading *reading)
 		json_object_array_add(point, json_object_new_double(reading->series[i].y));
 		json_object_array_add(points, point);
 	}
-	add_text(one, "unit", "bytes/s");
-	json_object_object_add(one, "points", points);
-	json_object_object_add(all, "throughput", one);
-	return all;
+	add_text(throughput, "unit", "bytes/s");
+	json_object_object_add(throughput, "points", points);
+	json_object_object_add(curves, "throughput", throughput);
+	return curves;
 }
 
 int journal_sample(struct journal *journal, size_t id, uint64_t round, bool is_warmup,

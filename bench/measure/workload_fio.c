@@ -169,7 +169,7 @@ int workload_read_fio(const char *output, struct reading *reading, struct stor_e
 	struct json_object *jobs = djson_get(all, "jobs");
 	double iops = 0, bandwidth = 0;
 
-	if (!json_object_is_type(jobs, json_type_array)) {
+	if (!start || !json_object_is_type(jobs, json_type_array)) {
 		json_object_put(all);
 		return err_fail(err, STOR_FAILED, 0, "fio printed no results");
 	}

@@ -17,12 +17,14 @@ void workload_iperf_payload(const struct workload *workload, struct strv *payloa
 	(void)workload;
 	strv_add(payload, "sh");
 	strv_add(payload, "-c");
+	/* It tells errors where its results would be. */
 	strv_add(payload, "host=127.0.0.1; while read -r name to gate rest; do "
 	                  "[ \"$to\" = 00000000 ] || continue; "
 	                  "a=${gate#??????} b=${gate#????} c=${gate#??} d=$gate; "
 	                  "host=$(printf %d.%d.%d.%d 0x$a 0x${b%??} 0x${c%????} 0x${d%??????}); "
 	                  "done </proc/net/route; "
-	                  "exec iperf3 --json --time 3 --interval 0.25 --client $host");
+	                  "out=$(iperf3 --json --time 3 --interval 0.25 --client $host); s=$?; "
+	                  "[ $s = 0 ] || exec >&2; printf '%s\\n' \"$out\"; exit $s");
 }
 
 static double number_of(struct json_object *object, const char *name, double otherwise)

@@ -136,13 +136,24 @@ test_podman_and_nspawn() {
 		*" import "*) exit 0 ;;
 		*) while [ "$1" != localhost/stor-bench:0 ]; do shift; done; shift; exec "$@" ;;
 		esac'
-	program systemd-nspawn 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"'
+	# As the real one: a cgroup beside its own process, which it leaves.
+	program systemd-nspawn "
+		while read -r line; do
+			case \$line in
+			*:name=systemd:*) at=/sys/fs/cgroup/systemd\${line#*=systemd:} ;;
+			0::*) at=/sys/fs/cgroup/unified\${line#0::}; [ -d \$at ] || at=/sys/fs/cgroup\${line#0::} ;;
+			*) continue ;;
+			esac
+			mkdir -p \$at/payload-$$ && echo \$at >>$T/payloads
+		done </proc/self/cgroup
+		while [ \"\$1\" != -- ]; do shift; done; shift; exec \"\$@\""
 	expect 0 bench --backends dir --peers podman,nspawn -w start --limits none --limits cpus=1.5,memory=1G -n 1 -o data.jsonl
 	nothing_is_left
 	grep -q -- '^--root=.*/stor-bench-.*--runroot=/run/stor-bench-.*--cgroup-manager=cgroupfs.* run --rm .*--memory=1073741824 --cpus=1.5 localhost/stor-bench:0 /bin/true$' podman.log
 	grep -q -- '--register=no --keep-unit --private-network .*--directory .*/rootfs -- /bin/true$' systemd-nspawn.log
 	same "$(lines blank 'select(.case >= 4) | .reason' | grep nspawn)" "\"systemd-nspawn has no limits without systemd's manager\""
-	# It is this process that would have left cgroups beside itself.
+	grep -q '/peers.stor-bench-' payloads || fail "nspawn was in $(cat payloads)"
+	same "$(find /sys/fs/cgroup -maxdepth 5 -name "payload-$$")" ''
 	same "$(lines sample '.case' | sort -n | uniq -c | awk '{print $2}' | paste -sd' ')" '0 1 2 3 4 7 8'
 }
 
@@ -191,6 +202,11 @@ test_traffic_to_the_host() {
 	same "$(lines sample 'select(.case < 6) | .series' | sort -u)" '{"throughput":{"unit":"bytes/s","points":[[0.25,1000],[0.5,1250]]}}'
 	same "$(lines blank .reason)" "$(printf '"floor has no network"\n"runc makes no networks"\n"bwrap makes no networks"')"
 	same "$(ip -o link)" "$(cat links)"
+	# An error is told where results are.
+	printf '#!/bin/sh\necho "{\\"error\\": \\"busy\\"}"; exit 1\n' >root/bin/iperf3
+	rm data.jsonl
+	expect 0 bench --backends dir --image "$T/root" -w iperf3 -n 1 --warm-up 0 -o data.jsonl
+	same "$(lines failure .text | sort -u)" '"{\"error\": \"busy\"}\n"'
 	# What is missing is told before anything is measured.
 	rm bin/iperf3 data.jsonl root/bin/iperf3
 	mkdir others
