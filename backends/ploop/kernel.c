@@ -233,7 +233,7 @@ int ploop_kernel_attach(struct ploop_volume *pv, const struct stor_attach_req *r
                         struct stor_err *err)
 {
 	char cookie[COOKIE_BYTES], name[PLOOP_DRIVER_NAME_BYTES];
-	struct libploop_answer answer;
+	struct libploop_answer answer = { .result = LIBPLOOP_ABSENT };
 
 	if (record_token(pv, req, cookie, err))
 		return -1;
