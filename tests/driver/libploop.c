@@ -287,6 +287,8 @@ int ploop_mount_image(struct ploop_disk_images_data *di, struct mount_param *par
 	if (lock_fd < 0 || flock(lock_fd, LOCK_EX | LOCK_NB) < 0)
 		return fail(CODE_LOCK, "the %s is locked", lock);
 	code = make_device(di);
+	if (does("outlive"))
+		note("outlived", di->cookie);
 	close(lock_fd);
 	return code;
 }

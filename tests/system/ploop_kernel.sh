@@ -60,7 +60,9 @@ others_device() {
 	mkdir -p fake/block/ploop9/pdelta/0 fake/block/ploop9/pstate
 	echo >fake/block/ploop9/pstate/cookie
 	echo "$1" >fake/block/ploop9/pdelta/0/ro
-	echo "$2" >fake/block/ploop9/pdelta/0/image
+	# The driver knows its files whatever they are called by now.
+	ln -f "$2" fake/image
+	echo "$T/fake/image" >fake/block/ploop9/pdelta/0/image
 }
 no_others_device() { rm -r fake/block/ploop9; }
 
@@ -173,6 +175,9 @@ test_one_at_a_time() {
 	done
 	expect 125 vz "$STOR" run --read-only --root v -- true
 	expect 4 vz "$STOR" volume resize v 40M
+	expect 4 vz "$STOR" volume snapshot v s
+	expect 4 vz "$STOR" volume convert -o format=v1 v
+	expect 4 vz "$STOR" volume check --repair v
 	expect 4 vz "$STOR" volume rm v
 	expect 0 vz "$STOR" volume inspect v
 	out_has '"in_use": true'
@@ -180,6 +185,9 @@ test_one_at_a_time() {
 	others_device 1 "$(data v)/root.hds"
 	expect 0 vz "$STOR" run --read-only --root v -- true
 	expect 125 vz "$STOR" run --root v -- true
+	err_has ploop9
+	expect 4 vz "$STOR" volume snapshot v s
+	expect 4 vz "$STOR" volume rm v
 	err_has ploop9
 	# It is waited for as it goes.
 	(sleep 0.5 && no_others_device) &
@@ -258,6 +266,8 @@ test_killed_in_the_library() {
 	for point in killed-before killed-half-way killed-after outlive; do
 		expect 137 badly $point "$STOR" run --root v -o attach=kernel -- true
 		expect 0 vz "$STOR" ps
+		# Or it would make one when nobody looks any more.
+		[ $point != outlive ] || wait_for grep -q '^outlived' fake/calls
 		all_gone
 		expect 0 vz "$STOR" run --root v -o attach=kernel -- true
 	done
