@@ -52,5 +52,7 @@ def describe(stor, folder, options):
         "versions": {"stor": version(stor, "--version"), "LXC": version("lxc-start", "--version"),
                      "Docker": version("dockerd", "--version"), "runc": version("runc", "--version"),
                      "containerd": version("containerd", "--version")},
-        "waiting": 0, "seconds": options.seconds, "command": "sysbench cpu --cpu-max-prime=20000 run", "limits": sides.LIMITS, "size": sides.VOLUME_SIZE, "packages": PACKAGES,
+        "seconds": options.seconds,
+        "command": "sysbench cpu --cpu-max-prime=20000 run", "limits": sides.LIMITS,
+        "size": sides.VOLUME_SIZE, "packages": PACKAGES,
     }

@@ -7,7 +7,8 @@ STORES = {"dir": "stor, dir", "loop": "stor, loop", "ploop:attach=engine": "stor
           "ploop:attach=direct:layout=raw:clone=overlay": "stor, ploop direct"}
 WORKLOADS = {
     "start": "start to exit", "sysbench-cpu": "sysbench cpu", "sysbench-memory": "sysbench memory",
-    "sysbench-threads": "sysbench threads", "sysbench-fileio": "sysbench fileio", "fio:docs/examples/bench/randread.fio": "fio random reads",
+    "sysbench-threads": "sysbench threads", "sysbench-fileio": "sysbench fileio",
+    "fio:docs/examples/bench/randread.fio": "fio random reads",
     "fio:docs/examples/bench/randwrite.fio": "fio random writes", "iperf3": "iperf3", "image": "archive to first exit",
     "image-delete": "image removed", "clone": "container made", "clone-delete": "container removed",
     "image-disk": "disk: image", "clone-disk": "disk: container", "memory": "memory: waiting container",
@@ -61,8 +62,8 @@ def outcome(data, row, peer):
     return told
 
 
-RATIOS = ("Behind each verdict stands the ratio of stor's figure to the other's. Of time, disk and memory less is better; of rates, "
-          "which are so many a second, more.")
+RATIOS = ("Behind each verdict stands the ratio of stor's figure to the other's, of several backends the least and "
+          "the greatest. Of time, disk and memory less is better; of rates, which are so many a second, more.")
 
 
 def in_short(data):
@@ -97,7 +98,8 @@ def extremes(data, row, subjects, peer):
     order = sorted(subjects, key=median)
     texts = [data.number("figures.json", verdicts.place(row, peer, subject, data) + ["ratio", "median"], "ratio")
              for subject in (order[0], order[-1])]
-    return "(%s×)" % texts[0] if len(order) == 1 else "(%s× to %s×)" % tuple(texts)
+    values = {data.value("figures.json", *verdicts.place(row, peer, subject, data), "ratio", "median") for subject in order}
+    return "(%s×)" % texts[0] if len(values) == 1 else "(%s× to %s×)" % tuple(texts)
 
 
 # --- why ----------------------------------------------------------------------------------------------
@@ -110,6 +112,7 @@ def any_is(data, rows, peer, found, backends=None, workload=None):
 
 
 ENGINE = ("ploop:attach=engine",)
+DIRECT = "ploop:attach=direct:layout=raw:clone=overlay"
 
 
 def why_start(data, rows):
@@ -131,8 +134,8 @@ def why_processor(data, rows):
     if not shown:
         return ""
     if set(shown) == {"none"}:
-        return ("None is to be expected: the same kernel schedules the same instructions, and limits take the same share from all, by "
-                "the same mechanism of the kernel.")
+        return ("No difference is to be expected: the same kernel schedules the same instructions, and limits take the same "
+                "share from all, by the same mechanism of the kernel.")
     return ("What a program computes by itself is the same instructions under the same kernel's scheduler, and so are limits. Where a "
             "difference is shown all the same, it may be of calls to the kernel, which the filters of the three examine by different "
             "lists, or of what else the machine did.")
@@ -165,6 +168,8 @@ def why_operations(data, rows):
                    "volume of each backend beside it, and syncs both: that takes longer, and takes the disk twice.")
     elif any_is(data, rows, "lxc", "worse", workload="image-disk"):
         out.append("stor keeps the image and a golden volume of each backend beside it, which takes the disk twice.")
+    if any_is(data, rows, "lxc", "worse", (DIRECT,), workload="clone-disk"):
+        out.append("What is to be attached directly takes all of its size at once; the other volumes grow as they are written to.")
     if any_is(data, rows, "docker", "better", workload="memory"):
         out.append("A waiting container of stor is one small monitor beside its process; one of Docker's is a shim with a "
                    "runtime of Go in it, beside a daemon that is always there.")
@@ -176,9 +181,11 @@ def why_operations(data, rows):
 TOPICS = (
     {"title": "Starts", "rows": [("start", "start")], "why": why_start},
     {"title": "Processor and memory", "why": why_processor,
-     "rows": [("processor", "sysbench-cpu"), ("limits", "sysbench-cpu"), ("processor", "sysbench-memory"), ("processor", "sysbench-threads")]},
+     "rows": [("processor", "sysbench-cpu"), ("limits", "sysbench-cpu"), ("processor", "sysbench-memory"),
+              ("processor", "sysbench-threads")]},
     {"title": "Disk", "why": why_disk,
-     "rows": [("disk", "fio:docs/examples/bench/randread.fio"), ("disk", "fio:docs/examples/bench/randwrite.fio"), ("disk", "sysbench-fileio")]},
+     "rows": [("disk", "fio:docs/examples/bench/randread.fio"), ("disk", "fio:docs/examples/bench/randwrite.fio"),
+              ("disk", "sysbench-fileio")]},
     {"title": "Network", "rows": [("network", "iperf3")], "why": why_network},
     {"title": "Images and containers", "why": why_operations,
      "rows": [("operations", name) for name in (
@@ -274,7 +281,6 @@ def shows(data):
     return [" ".join(out)]
 
 
-DIRECT = "ploop:attach=direct:layout=raw:clone=overlay"
 NOT_TOLD = ("A machine that others use too gives wide intervals; figures of another one differ. Docker and LXC were used with "
           "their defaults, but for the storage driver `overlay2`, a private network, and no AppArmor profile. What LXC does "
           "best, whole systems with an init, and what Docker does best, registries and layers, was not asked for.")
