@@ -67,12 +67,14 @@ static bool find_device(bool (*is_it)(int devices_fd, const char *device, const 
 		return false;
 	}
 	while (!is_found && (entry = readdir(devices))) {
+		size_t length = strlen(entry->d_name);
+
 		if (strncmp(entry->d_name, DEVICE_PREFIX, strlen(DEVICE_PREFIX)) != 0 ||
-		    strlen(entry->d_name) >= PLOOP_DRIVER_NAME_BYTES)
+		    length >= PLOOP_DRIVER_NAME_BYTES)
 			continue;
 		is_found = is_it(dirfd(devices), entry->d_name, arg);
 		if (is_found)
-			snprintf(name, PLOOP_DRIVER_NAME_BYTES, "%s", entry->d_name);
+			memcpy(name, entry->d_name, length + 1);
 	}
 	closedir(devices);
 	return is_found;
