@@ -3,14 +3,15 @@
 # stor bench: what it writes, of what it measured, and what it leaves.
 # shellcheck disable=SC2016 # scripts for the shell inside
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/bench_lib.sh
+. "$TOP/tests/bench_lib.sh"
 
 # Its folders are below $T, where leftovers are found.
 bench() { TMPDIR=$T run_stor bench "$@"; }
 # lines TYPE [FILTER]: of the data file.
 lines() { jq -c "select(.type == \"$1\") | ${2:-.}" data.jsonl; }
 nothing_is_left() {
-	same "$(find "$T" -maxdepth 1 -name 'stor-bench-*')" ''
-	same "$(find /run -maxdepth 1 -name 'stor-bench-*' -newer "$T/began")" ''
+	no_folders_are_left
 }
 
 test_a_short_bench() {

@@ -5,6 +5,8 @@
 # container.
 # shellcheck disable=SC2016,SC2317 # scripts for other shells; functions that others call
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/bench_lib.sh
+. "$TOP/tests/bench_lib.sh"
 
 bench() { TMPDIR=$T PATH=$T/bin:$PATH run_stor bench "$@"; }
 lines() { jq -c "select(.type == \"$1\") | ${2:-.}" data.jsonl; }
@@ -37,8 +39,7 @@ nothing_is_left() {
 		[ ! -e "/$folder/of-dockerd-$$" ] || fail "a peer has written to /$folder"
 	done
 	! server_is_there || fail 'a server is left'
-	same "$(find "$T" -maxdepth 1 -name 'stor-bench-*')" ''
-	same "$(find /run -maxdepth 1 -name 'stor-bench-*' -newer "$T/began")" ''
+	no_folders_are_left
 	# Others' experiments have such ones too.
 	[ ! -e name ] || same "$(find /sys/fs/cgroup -maxdepth 3 -name "peers.$(cat name)")" ''
 }

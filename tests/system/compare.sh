@@ -125,7 +125,8 @@ prepare() {
 		mount --make-rprivate /
 		mount -t overlay -o lowerdir=/usr/sbin,upperdir=$T/sbin/upper,workdir=$T/sbin/work overlay /usr/sbin
 		mount -t overlay -o lowerdir=/usr/lib/systemd/system,upperdir=$T/units/upper,workdir=$T/units/work overlay /usr/lib/systemd/system
-		export PATH=$T/bin:\$PATH
+		# One that is killed leaves its log.
+		export PATH=$T/bin:\$PATH TMPDIR=$T
 		"\$@"
 	END
 }

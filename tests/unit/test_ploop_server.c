@@ -27,214 +27,16 @@
 
 #include <stor/util.h>
 
-#include "common/host.h"
 #include "core/fsmount.h"
-#include "core/host.h"
 #include "ploop/client.h"
 #include "ploop/image.h"
 #include "ploop/server.h"
+#include "tests/ploop/served.h"
 #include "tests/unit/fake_host.h"
 #include "tests/unit/scratch.h"
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, served_setup, served_teardown)
 #define MIB (UINT64_C(1) << 20)
-#define SIZE (256 * MIB)
-#define CLUSTER (256 * 1024u)
-#define GUARD_MS 90000
-#define END_MS 10000
-
-/* One attached image. */
-struct served {
-	struct stor_attachment attachment;
-	char device[32];
-	pid_t watcher, server;
-	int guard_fd; /* closed: the guard may go */
-	pid_t guard;
-};
-
-static struct ploop_dir *image_dir;
-static struct stor_host services;
-
-static int setup(void **state)
-{
-	const struct scratch *scratch;
-	struct stor_err err = STOR_ERR_INIT;
-
-	scratch_setup(state);
-	scratch = *state;
-	services = *fake_host_load();
-	services.spawn_server = host_spawn_server;
-	host_load(&services, &err);
-	image_dir = ploop_dir_open_fd(scratch->fd);
-	assert_non_null(image_dir);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	ploop_dir_close(image_dir);
-	return scratch_teardown(state);
-}
-
-static void make_image(const char *name)
-{
-	struct stor_err err = STOR_ERR_INIT;
-
-	if (ploop_image_create(image_dir, name, 2, CLUSTER / 512, SIZE / 512, &err))
-		fail_msg("%s", err.text);
-}
-
-/* 0 or a negative errno value. */
-static int open_image(const char *name, unsigned flags, struct ploop_link *link)
-{
-	*link = (struct ploop_link){ .name = name };
-	return image_dir->ops->open(image_dir, name, flags | PLOOP_OPEN_LOCK, &link->file);
-}
-
-static uint32_t mark_of(const struct scratch *scratch, const char *name)
-{
-	cleanup_close int fd = openat(scratch->fd, name, O_RDONLY | O_CLOEXEC);
-	uint32_t mark;
-
-	assert_int_equal(pread(fd, &mark, sizeof(mark), 44), sizeof(mark));
-	return mark;
-}
-
-static pid_t number_of(const char *command, ...)
-{
-	char line[128] = "";
-	va_list args;
-	FILE *out;
-
-	va_start(args, command);
-	vsnprintf(line, sizeof(line), command, args);
-	va_end(args);
-	out = popen(line, "re");
-	assert_non_null(out);
-	line[0] = '\0';
-	if (!fgets(line, sizeof(line), out))
-		line[0] = '\0';
-	pclose(out);
-	return atoi(line);
-}
-
-/* A process that ends a test that hangs: kills its server, so that the kernel lets go, and it. */
-static void start_guard(struct served *served)
-{
-	int ends[2];
-	struct pollfd gone;
-
-	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	served->guard = fork();
-	assert_true(served->guard >= 0);
-	if (!served->guard) {
-		pid_t test = getppid();
-
-		/* Nothing of the test's may be kept alive here. */
-		for (int fd = 3; fd < 256; fd++)
-			if (fd != ends[0])
-				close(fd);
-		gone = (struct pollfd){ .fd = ends[0], .events = POLLIN };
-		if (!poll(&gone, 1, GUARD_MS)) {
-			fprintf(stderr, "guard: the test hangs: its server is killed\n");
-			kill(served->server, SIGKILL);
-			kill(test, SIGKILL);
-		}
-		_exit(0);
-	}
-	close(ends[0]);
-	served->guard_fd = ends[1];
-}
-
-static void must_serve(struct served *served, const struct ploop_link *links, unsigned count,
-                       bool read_only)
-{
-	struct ploop_open_params open = {
-		.links = links, .count = count, .writable = !read_only, .recover = true
-	};
-	struct ploop_server_params params = { .lock_fd = -1,
-		                              .name = "stor-ploop unit test",
-		                              .open = &open,
-		                              .read_only = read_only,
-		                              .is_throwaway = image_dir->is_throwaway,
-		                              .direct_io = true,
-		                              .block_bytes = 512 };
-	struct stor_err err = STOR_ERR_INIT;
-	char link[64];
-	ssize_t n;
-
-	*served = (struct served){ .attachment = { .fd = -1 }, .guard_fd = -1 };
-	if (ploop_server_attach(&params, &served->attachment, &err))
-		fail_msg("%s", err.text);
-	assert_int_equal(served->attachment.kind, STOR_ATTACHED_BLOCK);
-	assert_string_equal(served->attachment.how, "engine");
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", served->attachment.fd);
-	n = readlink(link, served->device, sizeof(served->device) - 1);
-	assert_true(n > 0);
-	served->device[n] = '\0';
-	served->watcher = number_of("sed -n 's/^Pid:[^0-9]*//p' /proc/%d/fdinfo/%d", getpid(),
-	                            served->attachment.server_pidfd);
-	served->server = number_of("pgrep -P %d", served->watcher);
-	assert_true(served->server > 1);
-	start_guard(served);
-}
-
-static void serve_one(struct served *served, const char *name, bool read_only)
-{
-	struct ploop_link link;
-
-	assert_int_equal(open_image(name, read_only ? 0 : PLOOP_OPEN_WRITE, &link), 0);
-	must_serve(served, &link, 1, read_only);
-}
-
-/* The last user has gone: both processes end, and the device is free. */
-static void must_end(struct served *served)
-{
-	struct pollfd ended = { .fd = served->attachment.server_pidfd, .events = POLLIN };
-
-	close_fd(&served->attachment.fd);
-	close_fd(&served->attachment.control_fd);
-	assert_int_equal(poll(&ended, 1, END_MS), 1);
-	close_fd(&served->attachment.server_pidfd);
-	/* The watcher may still wait for init to read its status. */
-	fake_host_sh("for p in %d %d; do ! grep -q '^State:.*[^Z] (' /proc/$p/status 2>/dev/null "
-	             "|| { cat /proc/$p/status; exit 1; }; done",
-	             served->server, served->watcher);
-	/* Unbinding is the kernel's, a moment later. */
-	fake_host_sh("for i in $(seq 200); do losetup %s >/dev/null 2>&1 || exit 0; "
-	             "sleep 0.01; done; exit 1",
-	             served->device);
-	close_fd(&served->guard_fd);
-	waitpid(served->guard, NULL, 0);
-}
-
-static void mkfs(const struct served *served)
-{
-	fake_host_sh("timeout 30 mke2fs -q -F -t ext4 -b 4096 -E nodiscard %s", served->device);
-}
-
-/* Mounts it at mnt; the mount then keeps the device. */
-static void must_mount(const struct scratch *scratch, struct served *served)
-{
-	struct fsmount_opts opts = { .fs_type = "ext4", .userns_fd = -1 };
-	struct stor_err err = STOR_ERR_INIT;
-	cleanup_close int mount_fd = fsmount_block(served->attachment.fd, &opts, NULL, &err);
-
-	if (mount_fd < 0)
-		fail_msg("%s", err.text);
-	scratch_mountinfo(scratch, mount_fd);
-	close_fd(&served->attachment.fd);
-}
-
-static uint64_t allocated(const struct served *served)
-{
-	struct stor_err err = STOR_ERR_INIT;
-	struct ploop_usage usage;
-
-	if (ploop_client_usage(served->attachment.control_fd, &usage, &err))
-		fail_msg("%s", err.text);
-	return usage.allocated_bytes;
-}
 
 static void a_filesystem_lives_on_it(void **state)
 {
@@ -242,11 +44,11 @@ static void a_filesystem_lives_on_it(void **state)
 	uint64_t full, trimmed;
 	struct served served;
 
-	make_image("disk");
-	serve_one(&served, "disk", false);
-	assert_true(mark_of(scratch, "disk") == PLOOP_MARK_IN_USE);
-	mkfs(&served);
-	must_mount(scratch, &served);
+	served_make_image("disk");
+	served_begin_one(&served, "disk", false);
+	assert_true(served_mark(scratch, "disk") == PLOOP_MARK_IN_USE);
+	served_mkfs(&served);
+	served_mount(scratch, &served);
 	/* Nothing of it stands in a table of mounts. */
 	fake_host_sh("! grep -q ' - fuse[^ ]* stor ' /proc/self/mountinfo /proc/1/mountinfo");
 	fake_host_sh("cd %s/mnt && timeout 50 fio --name=x --filename=data --size=48M --bs=4k "
@@ -258,24 +60,24 @@ static void a_filesystem_lives_on_it(void **state)
 	fake_host_sh("cd %s/mnt && head -c 64M /dev/urandom >more && sync -f . && rm more && "
 	             "sync -f .",
 	             scratch->dir);
-	full = allocated(&served);
+	full = served_allocated(&served);
 	fake_host_sh("timeout 30 fstrim %s/mnt && sync -f %s/mnt", scratch->dir, scratch->dir);
-	trimmed = allocated(&served);
+	trimmed = served_allocated(&served);
 	if (full < 110 * MIB || trimmed > full - 56 * MIB)
 		fail_msg("allocated: %llu, after the trim %llu", (unsigned long long)full,
 		         (unsigned long long)trimmed);
 	scratch_unmount(scratch);
-	must_end(&served);
-	assert_true(mark_of(scratch, "disk") == PLOOP_MARK_CLOSED);
+	served_end(&served);
+	assert_true(served_mark(scratch, "disk") == PLOOP_MARK_CLOSED);
 
-	serve_one(&served, "disk", true);
+	served_begin_one(&served, "disk", true);
 	fake_host_sh("timeout 30 e2fsck -fn %s >/dev/null 2>&1", served.device);
-	must_end(&served);
-	serve_one(&served, "disk", false);
-	must_mount(scratch, &served);
+	served_end(&served);
+	served_begin_one(&served, "disk", false);
+	served_mount(scratch, &served);
 	fake_host_sh("cd %s && md5sum -c --quiet sum", scratch->dir);
 	scratch_unmount(scratch);
-	must_end(&served);
+	served_end(&served);
 }
 
 static void zeros_are_zeros(void **state)
@@ -283,8 +85,8 @@ static void zeros_are_zeros(void **state)
 	struct served served;
 
 	(void)state;
-	make_image("disk");
-	serve_one(&served, "disk", false);
+	served_make_image("disk");
+	served_begin_one(&served, "disk", false);
 	/* Writes, holes that end within clusters, and what remains between. */
 	fake_host_sh("d=%s && exp=$(mktemp) && truncate -s 8M $exp && "
 	             "head -c 8M /dev/urandom | tee $exp | dd of=$d bs=1M oflag=direct "
@@ -295,7 +97,7 @@ static void zeros_are_zeros(void **state)
 	             "fallocate -p -o 4194304 -l 1048576 $exp && "
 	             "dd if=$d bs=1M count=8 iflag=direct 2>/dev/null | cmp - $exp && rm $exp",
 	             served.device);
-	must_end(&served);
+	served_end(&served);
 }
 
 static void it_is_locked_while_it_is_served(void **state)
@@ -304,18 +106,18 @@ static void it_is_locked_while_it_is_served(void **state)
 	struct ploop_link link;
 	struct served served;
 
-	make_image("disk");
-	serve_one(&served, "disk", false);
-	assert_int_equal(open_image("disk", PLOOP_OPEN_WRITE, &link), -EWOULDBLOCK);
-	assert_int_equal(open_image("disk", 0, &link), -EWOULDBLOCK);
-	must_end(&served);
-	serve_one(&served, "disk", true);
-	assert_int_equal(open_image("disk", PLOOP_OPEN_WRITE, &link), -EWOULDBLOCK);
-	assert_int_equal(open_image("disk", 0, &link), 0);
+	served_make_image("disk");
+	served_begin_one(&served, "disk", false);
+	assert_int_equal(served_open_image("disk", PLOOP_OPEN_WRITE, &link), -EWOULDBLOCK);
+	assert_int_equal(served_open_image("disk", 0, &link), -EWOULDBLOCK);
+	served_end(&served);
+	served_begin_one(&served, "disk", true);
+	assert_int_equal(served_open_image("disk", PLOOP_OPEN_WRITE, &link), -EWOULDBLOCK);
+	assert_int_equal(served_open_image("disk", 0, &link), 0);
 	ploop_file_close(link.file);
 	fake_host_sh("! dd if=/dev/zero of=%s count=1 2>/dev/null", served.device);
-	assert_true(mark_of(scratch, "disk") == PLOOP_MARK_CLOSED);
-	must_end(&served);
+	assert_true(served_mark(scratch, "disk") == PLOOP_MARK_CLOSED);
+	served_end(&served);
 }
 
 /* fio under way on the mounted filesystem; returns its shell's process number. */
@@ -348,9 +150,9 @@ static void kill_under_load(const struct scratch *scratch, bool kills_watcher)
 	int status = 0;
 	pid_t load;
 
-	serve_one(&served, "disk", false);
-	mkfs(&served);
-	must_mount(scratch, &served);
+	served_begin_one(&served, "disk", false);
+	served_mkfs(&served);
+	served_mount(scratch, &served);
 	fake_host_sh("cp /bin/sh %s/mnt/kept && sync -f %s/mnt", scratch->dir, scratch->dir);
 	load = start_load(scratch);
 	assert_int_equal(kill(kills_watcher ? served.watcher : served.server, SIGKILL), 0);
@@ -359,27 +161,27 @@ static void kill_under_load(const struct scratch *scratch, bool kills_watcher)
 	fake_host_sh("grep -q 'Input/output error\\|error=5' %s/fio || { cat %s/fio; exit 1; }",
 	             scratch->dir, scratch->dir);
 	scratch_unmount(scratch);
-	must_end(&served);
-	assert_true(mark_of(scratch, "disk") == PLOOP_MARK_IN_USE);
+	served_end(&served);
+	assert_true(served_mark(scratch, "disk") == PLOOP_MARK_IN_USE);
 	/* It opens by itself, and what was synced is there. */
-	serve_one(&served, "disk", false);
-	must_mount(scratch, &served);
+	served_begin_one(&served, "disk", false);
+	served_mount(scratch, &served);
 	fake_host_sh("cmp /bin/sh %s/mnt/kept", scratch->dir);
 	scratch_unmount(scratch);
 	fake_host_sh("timeout 30 e2fsck -fn %s >/dev/null 2>&1 || true", served.device);
-	must_end(&served);
-	assert_true(mark_of(scratch, "disk") == PLOOP_MARK_CLOSED);
+	served_end(&served);
+	assert_true(served_mark(scratch, "disk") == PLOOP_MARK_CLOSED);
 }
 
 static void killed_under_load_it_leaves_nothing(void **state)
 {
-	make_image("disk");
+	served_make_image("disk");
 	kill_under_load(*state, false);
 }
 
 static void killed_with_its_watcher_it_leaves_nothing(void **state)
 {
-	make_image("disk");
+	served_make_image("disk");
 	kill_under_load(*state, true);
 }
 
@@ -388,8 +190,8 @@ static void stopped_it_goes_on(void **state)
 	struct served served;
 
 	(void)state;
-	make_image("disk");
-	serve_one(&served, "disk", false);
+	served_make_image("disk");
+	served_begin_one(&served, "disk", false);
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(kill(served.server, SIGSTOP), 0);
 		fake_host_sh("timeout 10 dd if=/dev/zero of=%s bs=1M count=1 oflag=direct "
@@ -404,7 +206,7 @@ static void stopped_it_goes_on(void **state)
 	assert_int_equal(kill(served.watcher, SIGSTOP), 0);
 	assert_int_equal(kill(served.server, SIGSTOP), 0);
 	assert_int_equal(kill(served.watcher, SIGCONT), 0);
-	must_end(&served);
+	served_end(&served);
 }
 
 static void it_changes_while_it_is_used(void **state)
@@ -419,11 +221,11 @@ static void it_changes_while_it_is_used(void **state)
 	int status;
 	pid_t load;
 
-	make_image("disk");
-	make_image("top");
-	serve_one(&served, "disk", false);
-	mkfs(&served);
-	must_mount(scratch, &served);
+	served_make_image("disk");
+	served_make_image("top");
+	served_begin_one(&served, "disk", false);
+	served_mkfs(&served);
+	served_mount(scratch, &served);
 	root_fd = openat(scratch->fd, "mnt", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	fake_host_sh("head -c 60M /dev/urandom >%s/mnt/old && head -c 8M /dev/urandom >%s/mnt/kept "
 	             "&& cd %s && sync -f mnt && md5sum mnt/kept >sum && rm mnt/old && sync -f mnt "
@@ -434,38 +236,38 @@ static void it_changes_while_it_is_used(void **state)
 		fail_msg("%s", err.text);
 	if (freed < 20 * MIB)
 		fail_msg("compact freed %llu", (unsigned long long)freed);
-	assert_int_equal(open_image("top", PLOOP_OPEN_WRITE, &links[1]), 0);
+	assert_int_equal(served_open_image("top", PLOOP_OPEN_WRITE, &links[1]), 0);
 	if (ploop_client_push(served.attachment.control_fd, links[1].file->fd, -1, "top", &err))
 		fail_msg("%s", err.text);
 	ploop_file_close(links[1].file);
-	assert_true(mark_of(scratch, "disk") == PLOOP_MARK_CLOSED);
-	assert_true(mark_of(scratch, "top") == PLOOP_MARK_IN_USE);
-	if (ploop_client_grow(served.attachment.control_fd, root_fd, 2 * SIZE, &err))
+	assert_true(served_mark(scratch, "disk") == PLOOP_MARK_CLOSED);
+	assert_true(served_mark(scratch, "top") == PLOOP_MARK_IN_USE);
+	if (ploop_client_grow(served.attachment.control_fd, root_fd, 2 * SERVED_BYTES, &err))
 		fail_msg("%s", err.text);
 	fake_host_sh("test $(blockdev --getsize64 %s) -eq %llu", served.device,
-	             (unsigned long long)(2 * SIZE));
+	             (unsigned long long)(2 * SERVED_BYTES));
 	/* What the last block of the device now holds can be written and read. */
 	fake_host_sh("d=%s && printf x%%4095s | dd of=$d bs=4096 seek=%llu oflag=direct "
 	             "conv=notrunc 2>/dev/null && dd if=$d bs=4096 skip=%llu iflag=direct "
 	             "2>/dev/null | grep -q ^x",
-	             served.device, (unsigned long long)(2 * SIZE / 4096 - 1),
-	             (unsigned long long)(2 * SIZE / 4096 - 1));
+	             served.device, (unsigned long long)(2 * SERVED_BYTES / 4096 - 1),
+	             (unsigned long long)(2 * SERVED_BYTES / 4096 - 1));
 	kill(load, SIGTERM);
 	assert_int_equal(waitpid(load, &status, 0), load);
 	assert_int_equal(fstatfs(root_fd, &fs), 0);
 	close_fd(&root_fd);
 	scratch_unmount(scratch);
-	must_end(&served);
-	assert_true(mark_of(scratch, "top") == PLOOP_MARK_CLOSED);
+	served_end(&served);
+	assert_true(served_mark(scratch, "top") == PLOOP_MARK_CLOSED);
 
-	assert_int_equal(open_image("disk", 0, &links[0]), 0);
-	assert_int_equal(open_image("top", PLOOP_OPEN_WRITE, &links[1]), 0);
-	must_serve(&served, links, 2, false);
+	assert_int_equal(served_open_image("disk", 0, &links[0]), 0);
+	assert_int_equal(served_open_image("top", PLOOP_OPEN_WRITE, &links[1]), 0);
+	served_begin(&served, links, 2, false);
 	fake_host_sh("timeout 30 e2fsck -fn %s >/dev/null 2>&1", served.device);
-	must_mount(scratch, &served);
+	served_mount(scratch, &served);
 	fake_host_sh("cd %s && md5sum -c --quiet sum", scratch->dir);
 	scratch_unmount(scratch);
-	must_end(&served);
+	served_end(&served);
 }
 
 static void refusals_say_why(void **state)
@@ -476,10 +278,10 @@ static void refusals_say_why(void **state)
 	struct ploop_link link;
 
 	(void)state;
-	make_image("disk");
+	served_make_image("disk");
 	fake_host_sh("head -c 1M /dev/zero >%s/junk", ((const struct scratch *)*state)->dir);
-	serve_one(&served, "disk", false);
-	assert_int_equal(open_image("junk", PLOOP_OPEN_WRITE, &link), 0);
+	served_begin_one(&served, "disk", false);
+	assert_int_equal(served_open_image("junk", PLOOP_OPEN_WRITE, &link), 0);
 	assert_int_equal(
 		ploop_client_push(served.attachment.control_fd, link.file->fd, -1, "junk", &err),
 		-1);
@@ -494,14 +296,14 @@ static void refusals_say_why(void **state)
 	             served.watcher);
 	assert_int_equal(ploop_client_usage(served.attachment.control_fd, &usage, &err), -1);
 	assert_non_null(strstr(err.text, "server has ended"));
-	must_end(&served);
+	served_end(&served);
 }
 
 static uint64_t file_bytes(const char *name)
 {
 	struct ploop_file *file;
 	uint64_t size = 0;
-	assert_int_equal(image_dir->ops->open(image_dir, name, 0, &file), 0);
+	assert_int_equal(served_dir->ops->open(served_dir, name, 0, &file), 0);
 	file->ops->size(file, &size);
 	ploop_file_close(file);
 	return size;
@@ -520,12 +322,12 @@ static void it_grows_ahead_of_need(void **state)
 	struct served served;
 
 	(void)state;
-	make_image("disk");
-	serve_one(&served, "disk", false);
+	served_make_image("disk");
+	served_begin_one(&served, "disk", false);
 	must_fill(&served, 0, 40);
-	assert_true(file_bytes("disk") > CLUSTER + allocated(&served));
-	must_end(&served);
-	assert_true(file_bytes("disk") == CLUSTER + 40 * MIB);
+	assert_true(file_bytes("disk") > SERVED_CLUSTER_BYTES + served_allocated(&served));
+	served_end(&served);
+	assert_true(file_bytes("disk") == SERVED_CLUSTER_BYTES + 40 * MIB);
 }
 
 static void a_full_disk_has_no_room_ahead(void **state)
@@ -537,21 +339,21 @@ static void a_full_disk_has_no_room_ahead(void **state)
 	assert_int_equal(fsconfig(fs_fd, FSCONFIG_SET_STRING, "size", "20m", 0), 0);
 	assert_int_equal(fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0), 0);
 	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, 0);
-	ploop_dir_close(image_dir);
-	image_dir = ploop_dir_open_fd(mount_fd);
-	make_image("disk");
-	serve_one(&served, "disk", false);
+	ploop_dir_close(served_dir);
+	served_dir = ploop_dir_open_fd(mount_fd);
+	served_make_image("disk");
+	served_begin_one(&served, "disk", false);
 	must_fill(&served, 0, 19);
 	fake_host_sh("! yes | head -c 4M | timeout 40 dd of=%s bs=1M seek=100 iflag=fullblock "
 	             "oflag=direct 2>/dev/null",
 	             served.device);
-	must_end(&served);
+	served_end(&served);
 }
 
 static uint64_t private_bytes(pid_t pid)
 {
-	return (uint64_t)number_of("awk '/^Private/ {s += $2} END {print s}' /proc/%d/smaps_rollup",
-	                           pid) *
+	return (uint64_t)served_number(
+		       "awk '/^Private/ {s += $2} END {print s}' /proc/%d/smaps_rollup", pid) *
 	       1024;
 }
 
@@ -561,8 +363,8 @@ static void an_idle_server_is_small(void **state)
 	uint64_t bytes = 0;
 
 	(void)state;
-	make_image("disk");
-	serve_one(&served, "disk", false);
+	served_make_image("disk");
+	served_begin_one(&served, "disk", false);
 	fake_host_sh("timeout 40 fio --name=x --filename=%s --rw=write --bs=1M --iodepth=32 "
 	             "--size=128M --direct=1 --ioengine=libaio >/dev/null",
 	             served.device);
@@ -574,7 +376,7 @@ static void an_idle_server_is_small(void **state)
 	}
 	if (bytes > 4 * MIB)
 		fail_msg("%llu bytes", (unsigned long long)bytes);
-	must_end(&served);
+	served_end(&served);
 }
 
 /* Read and written like any other, but nothing is done for whoever would open it next. */
@@ -583,18 +385,18 @@ static void what_is_thrown_away_is_left_as_it_is(void **state)
 	const struct scratch *scratch = *state;
 	struct served served;
 
-	image_dir->is_throwaway = true;
-	make_image("disk");
-	serve_one(&served, "disk", false);
-	mkfs(&served);
-	must_mount(scratch, &served);
+	served_dir->is_throwaway = true;
+	served_make_image("disk");
+	served_begin_one(&served, "disk", false);
+	served_mkfs(&served);
+	served_mount(scratch, &served);
 	fake_host_sh("cd %s/mnt && head -c 8M /dev/urandom | tee data | md5sum >../sum && "
 	             "sync -f . && dd if=data bs=1M iflag=direct 2>/dev/null | md5sum | "
 	             "cmp - ../sum",
 	             scratch->dir);
 	scratch_unmount(scratch);
-	must_end(&served);
-	assert_true(mark_of(scratch, "disk") == PLOOP_MARK_IN_USE);
+	served_end(&served);
+	assert_true(served_mark(scratch, "disk") == PLOOP_MARK_IN_USE);
 }
 
 /* test_ploop_server [PATTERN]: chooses tests. */
