@@ -119,6 +119,20 @@ static int read_record(const struct container_watch *w, struct record *record, s
 	return record_parse(record, text.text, w->id, err);
 }
 
+/* Somebody may have started it again before its end was looked at. */
+static bool is_another_run(struct container_run *run, const struct record *record)
+{
+	const char *status = record_get(record, "status");
+	uint64_t pid = record_get_u64(record, "pid", 0);
+	uint64_t start_time = record_get_u64(record, "start-time", 0);
+
+	if (!status || strcmp(status, "running") != 0 || !pid)
+		return false;
+	if (!run->pid)
+		*run = (struct container_run){ pid, start_time };
+	return run->pid != pid || run->start_time != start_time;
+}
+
 int container_watch_look(struct container_watch *w, struct stor_err *err)
 {
 	cleanup_record struct record record = RECORD_INIT;
@@ -130,8 +144,12 @@ int container_watch_look(struct container_watch *w, struct stor_err *err)
 		return -1;
 	status = record_get(&record, "status");
 	code = record_get(&record, "exit-code");
-	has_ended = status &&
-	            (!strcmp(status, "exited") || (w->or_never_ran && !strcmp(status, "created")));
+	if (w->stops && is_another_run(w->stops, &record)) {
+		strcpy(w->code, "unknown");
+		return 1;
+	}
+	has_ended =
+		status && (!strcmp(status, "exited") || (w->stops && !strcmp(status, "created")));
 	if (has_ended && !store_is_live(w->store, w->id, NULL)) {
 		snprintf(w->code, sizeof(w->code), "%s", code ? code : "unknown");
 		return 1;
@@ -192,9 +210,9 @@ static int time_left(int64_t until_ms)
 	return left < 0 ? 0 : left > LOOK_AGAIN_MS ? LOOK_AGAIN_MS : (int)left;
 }
 
-/* or_never_ran: as in the watch. */
-static int wait_end(struct store *store, const char *id, bool or_never_ran, int64_t timeout_ms,
-                    char *code, struct stor_err *err)
+/* stops: as in the watch. */
+static int wait_end(struct store *store, const char *id, struct container_run *stops,
+                    int64_t timeout_ms, char *code, struct stor_err *err)
 {
 	int64_t until_ms = timeout_ms < 0 ? -1 : monotonic_ms() + timeout_ms;
 	cleanup_container_watch struct container_watch w = CONTAINER_WATCH_INIT;
@@ -203,7 +221,7 @@ static int wait_end(struct store *store, const char *id, bool or_never_ran, int6
 
 	if (container_watch_begin(&w, store, id, err) < 0)
 		return -1;
-	w.or_never_ran = or_never_ran;
+	w.stops = stops;
 	while ((result = container_watch_look(&w, err)) == 0) {
 		cleanup_close int monitor_fd = container_watch_monitor(&w);
 		struct pollfd fds[2] = { { .fd = w.change_fd, .events = POLLIN },
@@ -224,7 +242,7 @@ static int wait_end(struct store *store, const char *id, bool or_never_ran, int6
 int container_wait(struct store *store, const char *id, int64_t timeout_ms, char *code,
                    struct stor_err *err)
 {
-	return wait_end(store, id, false, timeout_ms, code, err);
+	return wait_end(store, id, NULL, timeout_ms, code, err);
 }
 
 /* --- stopping ----------------------------------------------------------------------------- */
@@ -274,12 +292,12 @@ static void await_letting_go(struct store *store, const char *id)
 }
 
 /* 1: it has ended, 0: not in time, -1. One that is removed meanwhile has ended. */
-static int wait_stopped(struct store *store, const char *id, int64_t timeout_ms,
-                        struct stor_err *err)
+static int wait_stopped(struct store *store, const char *id, struct container_run *run,
+                        int64_t timeout_ms, struct stor_err *err)
 {
 	struct stor_err why = STOR_ERR_INIT;
 	char code[12];
-	int result = wait_end(store, id, true, timeout_ms, code, &why);
+	int result = wait_end(store, id, run, timeout_ms, code, &why);
 
 	if (result < 0 && why.status == STOR_NOT_FOUND) {
 		await_letting_go(store, id);
@@ -291,8 +309,8 @@ static int wait_stopped(struct store *store, const char *id, int64_t timeout_ms,
 }
 
 /* Sends the signal, as soon as there is a process, and waits for the end. As wait_stopped(). */
-static int signal_and_wait(struct store *store, const char *id, int number, int64_t timeout_ms,
-                           struct stor_err *err)
+static int signal_and_wait(struct store *store, const char *id, struct container_run *run,
+                           int number, int64_t timeout_ms, struct stor_err *err)
 {
 	int64_t until_ms = monotonic_ms() + timeout_ms;
 	bool is_told = false;
@@ -309,7 +327,7 @@ static int signal_and_wait(struct store *store, const char *id, int number, int6
 			is_told = true;
 			thaw(store, id);
 		}
-		result = wait_stopped(store, id,
+		result = wait_stopped(store, id, run,
 		                      is_told || (left_ms >= 0 && left_ms < LETTING_GO_MS)
 		                              ? left_ms
 		                              : LETTING_GO_MS,
@@ -319,18 +337,30 @@ static int signal_and_wait(struct store *store, const char *id, int number, int6
 	}
 }
 
+/* Which run it is that is to end, if there is one yet. */
+static void note_run(struct store *store, const char *id, struct container_run *run)
+{
+	cleanup_record struct record record = RECORD_INIT;
+	struct stor_err ignored = STOR_ERR_INIT;
+
+	if (container_load(store, id, &record, &ignored) == 0)
+		is_another_run(run, &record);
+}
+
 /* Stops one that runs, or is about to. */
 static int stop_live(struct store *store, const char *id, const struct record *record, int number,
                      int64_t timeout_s, struct stor_err *err)
 {
+	struct container_run run = { 0, 0 };
 	int result;
 
+	note_run(store, id, &run);
 	if (timeout_s == LIFE_OWN_TIMEOUT)
 		timeout_s = own_timeout(record);
-	result = signal_and_wait(store, id, number ? number : own_signal(record),
+	result = signal_and_wait(store, id, &run, number ? number : own_signal(record),
 	                         timeout_s < 0 ? LIFE_FOREVER : timeout_s * 1000, err);
 	if (!result)
-		result = signal_and_wait(store, id, SIGKILL, KILL_WAIT_MS, err);
+		result = signal_and_wait(store, id, &run, SIGKILL, KILL_WAIT_MS, err);
 	if (result)
 		return result < 0 ? -1 : 0;
 	return err_fail(err, STOR_BUSY, 0, "container %s was killed and has not ended after %d s",

@@ -19,13 +19,20 @@ int container_open_process(struct store *store, const char *id, struct record *r
 int container_signal(struct store *store, const char *id, int number, struct stor_err *err);
 
 /* Looks at a container until it has ended. */
+/* One of the runs of a container, by its first process. */
+struct container_run {
+	uint64_t pid, start_time; /* 0: not known yet */
+};
+
 struct container_watch {
 	struct store *store;
-	const char *id;    /* borrowed */
-	int record_fd;     /* its record; it stays readable when it is removed */
-	int change_fd;     /* readable when something in the container's folder has changed */
-	bool or_never_ran; /* one that is only made, and not starting, has ended */
-	char code[12];     /* once it has ended: its exit code, or "unknown" */
+	const char *id; /* borrowed */
+	int record_fd;  /* its record; it stays readable when it is removed */
+	int change_fd;  /* readable when something in the container's folder has changed */
+	/* Of a stop: the run that is to end. One that is only made, and not starting, has ended
+	 * then, and so has this one when there is another. */
+	struct container_run *stops;
+	char code[12]; /* once it has ended: its exit code, or "unknown" */
 };
 
 #define CONTAINER_WATCH_INIT                                                                       \

@@ -18,6 +18,25 @@ test_random_operations() {
 	fi
 }
 
+# The stop looks again only when there is another run already: what it was to end has ended.
+test_a_start_while_a_stop_waits() {
+	expect 0 run_stor run -d --name one sh -c 'trap "" TERM; while :; do sleep 1; done'
+	"$STOR" stop -t 1000 one >stopped 2>&1 &
+	local job=$! status=0
+	wait_for grep -q 'kill.*signal=15' "$STOR_STATE/events"
+	kill -STOP $job
+	expect 0 run_stor kill one
+	expect 0 run_stor wait one
+	expect 0 run_stor start one
+	kill -CONT $job
+	wait_for eval "! kill -0 $job"
+	wait $job || status=$?
+	same "$status $(cat stopped)" '0 '
+	expect 0 run_stor ps
+	out_has running
+	expect 0 run_stor rm -f one
+}
+
 # both COMMAND AND COMMAND: at the same time; their statuses are in $ended, the smaller one first.
 both() {
 	local first=() pid one=0 two=0
