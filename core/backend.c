@@ -156,6 +156,17 @@ int backend_info(const struct backend *b, const struct stor_volume *v, struct st
 	return 0;
 }
 
+int backend_is_in_use(const struct backend *b, const struct stor_volume *v, bool *in_use,
+                      struct stor_err *err)
+{
+	struct stor_info info = { .struct_size = sizeof(info), .flags = STOR_INFO_IN_USE_ONLY };
+
+	if (backend_info(b, v, &info, err) < 0)
+		return -1;
+	*in_use = info.in_use;
+	return 0;
+}
+
 int backend_destroy(const struct backend *b, const struct stor_volume *v, struct stor_err *err)
 {
 	struct stor_volume volume = backend_call_volume(v);

@@ -67,6 +67,9 @@ int backend_release(const struct backend *b, const struct stor_volume *v, int ro
                     uint32_t flags, struct stor_err *err);
 int backend_info(const struct backend *b, const struct stor_volume *v, struct stor_info *info,
                  struct stor_err *err);
+/* info's in_use alone, which costs less. *in_use is set on success. */
+int backend_is_in_use(const struct backend *b, const struct stor_volume *v, bool *in_use,
+                      struct stor_err *err);
 int backend_destroy(const struct backend *b, const struct stor_volume *v, struct stor_err *err);
 int backend_clone(const struct backend *b, const struct stor_volume *v, struct stor_clone_req *req,
                   struct stor_err *err);

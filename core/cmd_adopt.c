@@ -17,6 +17,7 @@
 #include <stor/kill_point.h>
 #include <stor/util.h>
 
+#include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/pidfd_exit.h"
 #include "core/base/proc.h"
@@ -263,10 +264,10 @@ static void adopt_kept(struct store *store, const char *name, const char *id)
 	cleanup_free char *key = xasprintf("m-%s", id), *path = xasprintf("keep/%s", name);
 	struct stor_err ignored = STOR_ERR_INIT;
 	cleanup_close int lock_fd = store_lock(store, key, true, LOCK_WAIT_MS, &ignored);
-	char text[48] = "";
+	char text[48];
 
 	/* Somebody else may have been quicker. */
-	if (lock_fd < 0 || readlinkat(store->state_fd, path, text, sizeof(text) - 1) < 0)
+	if (lock_fd < 0 || !fs_read_link(store->state_fd, path, text, sizeof(text)))
 		return;
 	a.kept = text;
 	config_init(&a.config);

@@ -15,6 +15,7 @@
 #include <stor/kill_point.h>
 #include <stor/util.h>
 
+#include "core/base/fs.h"
 #include "core/container_store.h"
 #include "core/store.h"
 
@@ -29,11 +30,8 @@ char *store_find_name(struct store *store, const char *name)
 {
 	cleanup_free char *path = link_path(name);
 	char id[64];
-	ssize_t n = readlinkat(store->fd, path, id, sizeof(id) - 1);
 
-	if (n <= 0)
-		return NULL;
-	id[n] = '\0';
+	fs_read_link(store->fd, path, id, sizeof(id));
 	return store_is_id(id) ? xstrdup(id) : NULL;
 }
 

@@ -192,8 +192,8 @@ int volume_lock(struct store *store, const struct volume *volume, bool readers_m
 {
 	cleanup_users struct volume_users users = VOLUME_USERS_INIT;
 	cleanup_close int lock_fd = store_lock(store, volume->key, true, LOCK_WAIT_MS, err);
-	struct stor_info info = { .struct_size = sizeof(info), .flags = STOR_INFO_IN_USE_ONLY };
 	const struct volume_user *user;
+	bool in_use = false;
 
 	if (lock_fd < 0)
 		return err_context(err, "volume %s", volume->name);
@@ -203,9 +203,9 @@ int volume_lock(struct store *store, const struct volume *volume, bool readers_m
 	user = volume_users_conflict(&users, readers_may_stay);
 	if (user)
 		return volume_fail_busy(volume, user, err);
-	if (backend_info(volume->backend, &volume->ref, &info, err) < 0)
+	if (backend_is_in_use(volume->backend, &volume->ref, &in_use, err) < 0)
 		return -1;
-	if (info.in_use)
+	if (in_use)
 		return err_fail(err, STOR_BUSY, 0, "volume %s: in use", volume->name);
 	return steal_fd(&lock_fd);
 }

@@ -275,10 +275,10 @@ int volume_attach(struct store *store, const struct volume *volume, const struct
 
 static bool is_in_use(const struct volume *volume)
 {
-	struct stor_info info = { .struct_size = sizeof(info), .flags = STOR_INFO_IN_USE_ONLY };
 	struct stor_err ignored = STOR_ERR_INIT;
+	bool in_use = false;
 
-	return backend_info(volume->backend, &volume->ref, &info, &ignored) == 0 && info.in_use;
+	return backend_is_in_use(volume->backend, &volume->ref, &in_use, &ignored) == 0 && in_use;
 }
 
 /* The kernel takes a mount and its device down a moment after its last user; until then the volume

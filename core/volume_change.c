@@ -27,8 +27,8 @@ static int begin_locked(struct store *store, const struct volume *volume, bool r
                         struct volume_change *change, struct stor_err *err)
 {
 	cleanup_users struct volume_users users = VOLUME_USERS_INIT;
-	struct stor_info info = { .struct_size = sizeof(info), .flags = STOR_INFO_IN_USE_ONLY };
 	const struct volume_user *writer;
+	bool in_use = false;
 
 	if (volume_check_there(store, volume, err) < 0 ||
 	    volume_users_load(store, volume, &users, err) < 0)
@@ -39,9 +39,9 @@ static int begin_locked(struct store *store, const struct volume *volume, bool r
 			return volume_fail_busy(volume, &users.list[i], err);
 	if (writer)
 		return reach_writer(volume, writer, change, err);
-	if (backend_info(volume->backend, &volume->ref, &info, err) < 0)
+	if (backend_is_in_use(volume->backend, &volume->ref, &in_use, err) < 0)
 		return -1;
-	return info.in_use ? err_fail(err, STOR_BUSY, 0, "volume %s: in use", volume->name) : 0;
+	return in_use ? err_fail(err, STOR_BUSY, 0, "volume %s: in use", volume->name) : 0;
 }
 
 int volume_change_begin(struct store *store, const struct volume *volume, bool readers_may_stay,

@@ -395,10 +395,8 @@ bool fs_read_link(int dir_fd, const char *name, char *buf, size_t size)
 {
 	ssize_t n = readlinkat(dir_fd, name, buf, size - 1);
 
-	if (n < 0)
-		return false;
-	buf[n] = '\0';
-	return true;
+	buf[n > 0 ? n : 0] = '\0';
+	return n >= 0;
 }
 
 int fs_set_link(int dir_fd, const char *name, const char *target, struct stor_err *err)

@@ -61,7 +61,7 @@ int fs_copy_range(int from_fd, int to_fd, uint64_t size_bytes, struct stor_err *
  * still held). */
 int fs_lock(int fd, int operation, unsigned wait_ms);
 
-/* Read the text of a symbolic link. False: there is none. */
+/* Read the text of a symbolic link, cut to size - 1 bytes. False: there is none; then it is "". */
 bool fs_read_link(int dir_fd, const char *name, char *buf, size_t size);
 
 /* Point the link `name` to `target`, in the place of what was there. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who uses which address: see lease.h. */
+#include "core/base/fs.h"
 #include "core/net/lease.h"
 
 #include <errno.h>
@@ -126,7 +127,6 @@ int net_lease_take(struct net_state *state, const char *net, const struct net_ad
 {
 	char path[LEASE_PATH_MAX], text[NET_ADDRESS_TEXT], holder[NET_USER_MAX];
 	struct store_mark mark;
-	ssize_t n;
 
 	lease_path(net, address, path);
 	if (symlinkat(user, state->fd, path) == 0) {
@@ -137,8 +137,7 @@ int net_lease_take(struct net_state *state, const char *net, const struct net_ad
 	if (errno != EEXIST)
 		return err_fail(err, STOR_FAILED, errno, "create %s/net/…/%s",
 		                state->store->state_path, path);
-	n = readlinkat(state->fd, path, holder, sizeof(holder) - 1);
-	holder[n > 0 ? n : 0] = '\0';
+	fs_read_link(state->fd, path, holder, sizeof(holder));
 	return err_fail(err, STOR_BUSY, 0, "the address %s is in use by container %s",
 	                net_address_format(address, false, text),
 	                store_mark_parse(holder, &mark) ? mark.rest : "of another command");
@@ -148,11 +147,9 @@ bool net_lease_is_dead(struct net_state *state, const char *net, const struct ne
 {
 	char path[LEASE_PATH_MAX], holder[NET_USER_MAX];
 	struct store_mark mark;
-	ssize_t n;
 
 	lease_path(net, address, path);
-	n = readlinkat(state->fd, path, holder, sizeof(holder) - 1);
-	holder[n > 0 ? n : 0] = '\0';
+	fs_read_link(state->fd, path, holder, sizeof(holder));
 	return store_mark_parse(holder, &mark) && !store_mark_is_alive(state->store, &mark);
 }
 
@@ -214,10 +211,8 @@ bool net_lease_is_any(struct net_state *state, const char *net)
 static bool is_lease_of(struct net_state *state, const char *path, const char *user)
 {
 	char holder[NET_USER_MAX];
-	ssize_t n = readlinkat(state->fd, path, holder, sizeof(holder) - 1);
 
-	holder[n > 0 ? n : 0] = '\0';
-	return !strcmp(holder, user);
+	return fs_read_link(state->fd, path, holder, sizeof(holder)) && !strcmp(holder, user);
 }
 
 void net_lease_drop_all(struct net_state *state, const char *user, struct strv *nets)

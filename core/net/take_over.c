@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A container's network goes over from a dead stor process to one that took the container over. */
+#include "core/base/fs.h"
 #include "core/net/take_over.h"
 
 #include <stdio.h>
@@ -14,10 +15,8 @@
 static bool is_lease_of(const struct net_state *state, const char *path, const char *user)
 {
 	char holder[NET_USER_MAX];
-	ssize_t n = readlinkat(state->fd, path, holder, sizeof(holder) - 1);
 
-	holder[n > 0 ? n : 0] = '\0';
-	return !strcmp(holder, user);
+	return fs_read_link(state->fd, path, holder, sizeof(holder)) && !strcmp(holder, user);
 }
 
 /* A lease that bears the old name gets the new one. */
