@@ -15,6 +15,8 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 B=${B:-$TOP/build}
 STOR=${STOR:-$B/stor}
 TOOLS=$B/tests/tools
+# script(1) starts this one, and where there is none, sh.
+export SHELL=/bin/sh
 
 fail() { echo "# FAIL: $*" >&2; exit 1; }
 skip() { echo "skip: $*" >"$T.skip"; exit 77; }

@@ -26,9 +26,11 @@ our_cgroups() { find "$STOR_STATE/cgroups" -type f 2>/dev/null | wc -l; }
 leaf_of() { find /sys/fs/cgroup -path "*/stor-$1/$2/$3" | head -n 1; }
 id_of() { run_stor ps -a --no-trunc | awk -v name="$1" '$2 == name { print $1 }'; }
 
-# Prints the seconds of processor time, to the nanosecond, and of the clock, that a fixed piece of work takes.
-WORK='r() { cut -d" " -f1 "$1"; }; a=$(r /proc/uptime); i=0; while [ $i -lt 500000 ]; do i=$((i+1)); done
-	b=$(r /proc/uptime); echo "$(r /proc/$$/schedstat) $a $b" | awk "{ print \$1 / 1e9, \$3 - \$2 }"'
+# Prints the seconds of processor time, to the nanosecond, and of the clock, that work of half a second takes.
+WORK='used() { read -r ns rest </proc/$$/schedstat; }; clock() { cut -d" " -f1 /proc/uptime; }
+	used; from=$ns a=$(clock)
+	while used; [ $((ns - from)) -lt 500000000 ]; do i=0; while [ $i -lt 100 ]; do i=$((i+1)); done; done
+	echo "$ns $from $a $(clock)" | awk "{ print (\$1 - \$2) / 1e9, \$4 - \$3 }"'
 
 test_half_a_processor_takes_twice_the_time() {
 	local used clock limit

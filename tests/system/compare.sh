@@ -141,7 +141,7 @@ test_nothing_is_installed_unasked() {
 	[ ! -e asked ] || fail "it asked for $(cat asked)"
 	# On a terminal, without agreement.
 	echo "exec env -u YES $COMPARE/install" >try
-	expect 1 here script -qec "sh try <<<n" /dev/null
+	expect 1 here script -qec "sh try </dev/null" /dev/null
 	[ ! -e asked ] || fail "it asked for $(cat asked)"
 	printf 'n\n' >answer
 	! here script -qec 'sh try' /dev/null <answer >"$OUT" || fail 'a no is a yes'
