@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The server of an export: see export.h. Requests live in slots, each with room for the largest
- * one; the slot that was used last is used next, so that little memory is touched under light load.
- *
- * Reading costs a system call that may find nothing, and polling one more. So a poll stands in the
- * ring while nothing is read; when it fires, a burst of reads is queued, which grows while every
- * read of a burst finds a request.
+ * one; how they come there: see export_fuse.h.
  */
 #include "common/export.h"
 
 #include <errno.h>
 #include <linux/falloc.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,100 +16,29 @@
 #include "common/export_fuse.h"
 #include "common/host.h"
 
-/* With a payload of 1 MiB each: what a loaded server holds at most. */
-#define SLOTS 56u
-#define PAYLOADS_BYTES ((size_t)SLOTS * EXPORT_PAYLOAD_BYTES)
 #define HUGE_BYTES (2u << 20)
 /* Requests from this size on spend much of their time on pages one by one. */
 #define LARGE_BYTES (256u << 10)
-#define BURST_MAX 16u
 #define FUSE_FILE 0 /* in the ring's table of files */
 
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
 
-struct slot {
-	struct ring_op op; /* reading it, or answering it */
-	struct export_request request;
-	struct export *export;
-	struct slot *next;
-	struct iovec iov[2];
-	struct export_head head;
-	struct fuse_out_header out;
-	union export_answer answer;
-	char *payload;
-};
-
-struct export
-{
-	struct ring *ring;
-	struct export_target *target;
-	int fuse_fd;
-	struct slot slots[SLOTS];
-	struct slot *free; /* the one used last first */
-	char *payloads, *rooms;
-	void *mapping; /* what the payloads lie in */
-	bool is_huge;
-	struct ring_op poll_op;
-	bool is_polling, is_gone;
-	unsigned burst;                 /* how many reads to queue at once */
-	unsigned reading, asked, found; /* of this burst: under way, begun, found a request */
-	unsigned busy;                  /* requests not yet answered */
-};
-
-static void read_more(struct export *export);
-
-static void slot_free(struct slot *slot)
-{
-	slot->next = slot->export->free;
-	slot->export->free = slot;
-}
-
 /* --- answers --- */
 
-static void request_over(struct slot *slot)
+static void answer(struct export_slot *slot, int error, void *data, size_t length)
 {
-	struct export *export = slot->export;
-
-	export->busy--;
-	slot_free(slot);
-	/* Reading stopped for want of slots. */
-	if (!export->reading && !export->is_polling)
-		read_more(export);
-}
-
-static void answered(struct ring_op *op, int result)
-{
-	struct slot *slot = (struct slot *)op;
-
-	/* ENOENT: whoever asked was killed meanwhile. Nobody is left to tell of any failure. */
-	if (result < 0 && result != -ENOENT && result != -ENODEV && result != -ECONNABORTED)
-		host->log(STOR_LOG_WARN, "export: answer: %s", strerror(-result));
-	request_over(slot);
-}
-
-/* Answer with length bytes at data, or with an error. */
-static void answer(struct slot *slot, int error, void *data, size_t length)
-{
-	struct io_uring_sqe *sqe = ring_queue(slot->export->ring);
-
-	slot->out = (struct fuse_out_header){
-		.len = (uint32_t)(sizeof(slot->out) + length),
-		.error = error,
-		.unique = slot->head.in.unique,
-	};
-	slot->iov[0] = (struct iovec){ &slot->out, sizeof(slot->out) };
-	slot->iov[1] = (struct iovec){ data, length };
-	slot->op.done = answered;
-	io_uring_prep_writev(sqe, FUSE_FILE, slot->iov, length ? 2 : 1, 0);
-	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
-	ring_submit(slot->export->ring, sqe, &slot->op);
+	if (slot->entry)
+		export_uring_answer(slot, error, data, length);
+	else
+		export_dev_answer(slot, error, data, length);
 }
 
 void export_complete(struct export_request *request, int result)
 {
-	struct slot *slot = (void *)((char *)request - offsetof(struct slot, request));
+	struct export_slot *slot =
+		(void *)((char *)request - offsetof(struct export_slot, request));
 
 	if (result) {
 		answer(slot, result, NULL, 0);
@@ -135,10 +59,10 @@ void export_complete(struct export_request *request, int result)
 static void use_huge_pages(struct export *export, bool is_huge)
 {
 	export->is_huge = is_huge;
-	madvise(export->payloads, PAYLOADS_BYTES, is_huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	madvise(export->payloads, EXPORT_PAYLOADS_BYTES, is_huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 }
 
-static void submit(struct slot *slot, enum export_op op, uint64_t offset, uint64_t length)
+static void submit(struct export_slot *slot, enum export_op op, uint64_t offset, uint64_t length)
 {
 	struct export_target *target = slot->export->target;
 
@@ -157,7 +81,7 @@ static bool is_within(const struct export_target *target, uint64_t offset, uint6
 	return offset <= target->size_bytes && length <= target->size_bytes - offset;
 }
 
-static void begin_read(struct slot *slot)
+static void begin_read(struct export_slot *slot)
 {
 	const struct export_target *target = slot->export->target;
 	uint64_t offset = slot->head.read.offset, length = slot->head.read.size;
@@ -174,7 +98,7 @@ static void begin_read(struct slot *slot)
 		answer(slot, 0, NULL, 0);
 }
 
-static void begin_write(struct slot *slot)
+static void begin_write(struct export_slot *slot)
 {
 	const struct export_target *target = slot->export->target;
 	uint64_t offset = slot->head.write.offset, length = slot->head.write.size;
@@ -190,7 +114,7 @@ static void begin_write(struct slot *slot)
 }
 
 /* The loop device asks so for discards, and for zeros with and without blocks below them. */
-static void begin_fallocate(struct slot *slot)
+static void begin_fallocate(struct export_slot *slot)
 {
 	const struct export_target *target = slot->export->target;
 	uint32_t mode = slot->head.fallocate.mode & ~(uint32_t)FALLOC_FL_KEEP_SIZE;
@@ -206,7 +130,7 @@ static void begin_fallocate(struct slot *slot)
 		submit(slot, EXPORT_ZERO, offset, length);
 }
 
-static void begin(struct slot *slot)
+void export_begin(struct export_slot *slot)
 {
 	int length;
 
@@ -225,95 +149,12 @@ static void begin(struct slot *slot)
 		return;
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
-		request_over(slot); /* wants no answer */
+		export_dev_request_over(slot); /* wants no answer */
 		return;
 	default:
-		length = export_fuse_answer(slot->export->target, &slot->head, &slot->answer);
+		length = export_fuse_answer(slot->export, &slot->head, &slot->answer);
 		answer(slot, length < 0 ? length : 0, &slot->answer,
 		       length < 0 ? 0 : (size_t)length);
-	}
-}
-
-/* --- reading --- */
-
-static void polled(struct ring_op *op, int result)
-{
-	struct export *export = (void *)((char *)op - offsetof(struct export, poll_op));
-
-	export->is_polling = false;
-	/* An error of the connection shows when it is read. */
-	(void)result;
-	read_more(export);
-}
-
-static void poll_connection(struct export *export)
-{
-	struct io_uring_sqe *sqe = ring_queue(export->ring);
-
-	export->is_polling = true;
-	export->poll_op.done = polled;
-	io_uring_prep_poll_add(sqe, FUSE_FILE, POLLIN);
-	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
-	ring_submit(export->ring, sqe, &export->poll_op);
-}
-
-/* All reads of a burst are back. */
-static void burst_over(struct export *export)
-{
-	bool was_full = export->found == export->asked;
-	bool reads_on = was_full && export->asked > 1;
-
-	if (export->is_gone)
-		return;
-	if (was_full && export->burst < BURST_MAX)
-		export->burst *= 2;
-	else if (!was_full)
-		export->burst = export->found ? export->found : 1;
-	if (reads_on)
-		read_more(export);
-	else
-		poll_connection(export);
-}
-
-static void was_read(struct ring_op *op, int result)
-{
-	struct slot *slot = (struct slot *)op;
-	struct export *export = slot->export;
-
-	export->reading--;
-	if (result >= (int)sizeof(slot->head.in) && slot->head.in.len == (uint32_t)result) {
-		export->found++;
-		export->busy++;
-		begin(slot);
-	} else {
-		slot_free(slot);
-		/* EAGAIN: nothing there. ENOENT: what was there is not wanted any more. */
-		if (result != -EAGAIN && result != -EINTR && result != -ENOENT)
-			export->is_gone = true;
-	}
-	if (!export->reading)
-		burst_over(export);
-}
-
-static void read_more(struct export *export)
-{
-	if (export->is_gone)
-		return;
-	export->asked = 0;
-	export->found = 0;
-	while (export->free && export->asked < export->burst) {
-		struct slot *slot = export->free;
-		struct io_uring_sqe *sqe = ring_queue(export->ring);
-
-		export->free = slot->next;
-		export->asked++;
-		export->reading++;
-		slot->op.done = was_read;
-		slot->iov[0] = (struct iovec){ &slot->head, sizeof(slot->head) };
-		slot->iov[1] = (struct iovec){ slot->payload, EXPORT_PAYLOAD_BYTES };
-		io_uring_prep_readv(sqe, FUSE_FILE, slot->iov, 2, 0);
-		io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
-		ring_submit(export->ring, sqe, &slot->op);
 	}
 }
 
@@ -322,12 +163,12 @@ static void read_more(struct export *export)
 static struct export *export_new(struct ring *ring, struct export_target *target)
 {
 	struct export *export = calloc(1, sizeof(*export));
-	size_t room = (target->room_bytes + 15) / 16 * 16;
 
 	if (!export)
 		return NULL;
-	export->rooms = calloc(SLOTS, room);
-	export->mapping = mmap(NULL, PAYLOADS_BYTES + HUGE_BYTES, PROT_READ | PROT_WRITE,
+	export->room_bytes = (target->room_bytes + 15) / 16 * 16;
+	export->rooms = calloc(EXPORT_SLOTS, export->room_bytes);
+	export->mapping = mmap(NULL, EXPORT_PAYLOADS_BYTES + HUGE_BYTES, PROT_READ | PROT_WRITE,
 	                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (!export->rooms || export->mapping == MAP_FAILED) {
 		free(export->rooms);
@@ -339,13 +180,13 @@ static struct export *export_new(struct ring *ring, struct export_target *target
 	export->ring = ring;
 	export->target = target;
 	export->burst = 1;
-	for (unsigned i = SLOTS; i-- > 0;) {
-		struct slot *slot = &export->slots[i];
+	for (unsigned i = EXPORT_SLOTS; i-- > 0;) {
+		struct export_slot *slot = &export->slots[i];
 
 		slot->export = export;
 		slot->payload = export->payloads + (size_t)i * EXPORT_PAYLOAD_BYTES;
-		slot->request.room = export->rooms + i * room;
-		slot_free(slot);
+		slot->request.room = export->rooms + i * export->room_bytes;
+		export_dev_slot_free(slot);
 	}
 	return export;
 }
@@ -366,13 +207,21 @@ struct export *export_start(struct ring *ring, int fuse_fd, struct export_target
 		return NULL;
 	}
 	export->fuse_fd = fuse_fd;
-	poll_connection(export);
+	export_uring_prepare(export);
+	export_dev_poll(export);
 	return export;
 }
 
 unsigned export_depth(const struct export *export)
 {
 	return export->busy;
+}
+
+enum export_way export_way(const struct export *export)
+{
+	if (!export->uring)
+		return EXPORT_BY_DEVICE;
+	return export_uring_is_agreed(export->uring) ? EXPORT_BY_RING : EXPORT_UNDECIDED;
 }
 
 bool export_is_over(const struct export *export)
@@ -383,8 +232,8 @@ bool export_is_over(const struct export *export)
 void export_trim(struct export *export)
 {
 	/* Pages that are locked need the one, kernels before 5.18 the other. */
-	if (madvise(export->payloads, PAYLOADS_BYTES, MADV_DONTNEED_LOCKED) < 0)
-		madvise(export->payloads, PAYLOADS_BYTES, MADV_DONTNEED);
+	if (madvise(export->payloads, EXPORT_PAYLOADS_BYTES, MADV_DONTNEED_LOCKED) < 0)
+		madvise(export->payloads, EXPORT_PAYLOADS_BYTES, MADV_DONTNEED);
 	use_huge_pages(export, false);
 }
 
@@ -409,7 +258,8 @@ void export_free(struct export *export)
 {
 	io_uring_unregister_files(&export->ring->uring);
 	close_fd(&export->fuse_fd);
-	munmap(export->mapping, PAYLOADS_BYTES + HUGE_BYTES);
+	munmap(export->mapping, EXPORT_PAYLOADS_BYTES + HUGE_BYTES);
 	free(export->rooms);
+	export_uring_free(export);
 	free(export);
 }

@@ -59,6 +59,10 @@ struct export_target {
 
 struct export;
 
+/* Requests can come through the ring itself, where the host has FUSE over io_uring on, if the
+ * ring's entries are wide. */
+bool export_wants_wide_ring(void);
+
 /* Serves the connection fuse_fd, which it takes over on success; target and ring must live longer.
  * NULL with err filled. */
 struct export *export_start(struct ring *ring, int fuse_fd, struct export_target *target,
@@ -66,6 +70,13 @@ struct export *export_start(struct ring *ring, int fuse_fd, struct export_target
 
 /* result: 0 or a negative errno value. The request is the export's again. */
 void export_complete(struct export_request *request, int result);
+
+enum export_way {
+	EXPORT_UNDECIDED, /* the kernel has not said yet what it offers; turn the ring */
+	EXPORT_BY_DEVICE,
+	EXPORT_BY_RING, /* FUSE over io_uring */
+};
+enum export_way export_way(const struct export *export);
 
 /* The connection is gone, and nothing is under way any more. */
 bool export_is_over(const struct export *export);

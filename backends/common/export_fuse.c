@@ -10,9 +10,21 @@
 /* Nothing changes but the size, of which the kernel is told. */
 #define FOR_EVER (UINT64_C(1) << 32)
 
-static int answer_init(const struct export_head *head, struct fuse_init_out *init)
+/* From Linux's uapi/linux/fuse.h of version 7.42; Debian 12 has 7.38. */
+#ifndef FUSE_OVER_IO_URING
+#define FUSE_OVER_IO_URING (1ULL << 41)
+#endif
+
+static bool offers_uring(const struct export_head *head)
+{
+	return head->init[3] & FUSE_INIT_EXT && (uint64_t)head->init[4] << 32 & FUSE_OVER_IO_URING;
+}
+
+static int answer_init(struct export *export, const struct export_head *head,
+                       struct fuse_init_out *init)
 {
 	uint32_t wanted = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_ASYNC_DIO | FUSE_MAX_PAGES;
+	unsigned payload_bytes = EXPORT_PAYLOAD_BYTES;
 
 	*init = (struct fuse_init_out){
 		.major = FUSE_KERNEL_VERSION,
@@ -26,11 +38,18 @@ static int answer_init(const struct export_head *head, struct fuse_init_out *ini
 	if (head->init[1] < init->minor)
 		init->minor = head->init[1];
 	init->flags = wanted;
+	if (export->uring && offers_uring(head)) {
+		init->flags |= FUSE_INIT_EXT;
+		init->flags2 = FUSE_OVER_IO_URING >> 32;
+		payload_bytes = export_uring_agree(export->uring);
+	} else {
+		export_uring_free(export);
+	}
 	init->max_background = EXPORT_BACKGROUND;
 	init->congestion_threshold = EXPORT_BACKGROUND;
-	init->max_write = EXPORT_PAYLOAD_BYTES;
+	init->max_write = payload_bytes;
 	init->time_gran = 1;
-	init->max_pages = EXPORT_PAYLOAD_BYTES / EXPORT_PAGE_BYTES;
+	init->max_pages = (uint16_t)(payload_bytes / EXPORT_PAGE_BYTES);
 	return sizeof(*init);
 }
 
@@ -89,12 +108,14 @@ static int answer_statfs(const struct export_target *target, struct fuse_statfs_
 	return sizeof(*out);
 }
 
-int export_fuse_answer(const struct export_target *target, const struct export_head *head,
+int export_fuse_answer(struct export *export, const struct export_head *head,
                        union export_answer *answer)
 {
+	const struct export_target *target = export->target;
+
 	switch (head->in.opcode) {
 	case FUSE_INIT:
-		return answer_init(head, &answer->init);
+		return answer_init(export, head, &answer->init);
 	case FUSE_LOOKUP:
 		return answer_lookup(target, head, &answer->entry);
 	case FUSE_GETATTR:

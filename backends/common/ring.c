@@ -10,12 +10,13 @@
 
 #include "common/host.h"
 
-int ring_init(struct ring *ring, unsigned entries, struct stor_err *err)
+int ring_init(struct ring *ring, unsigned entries, bool is_wide, struct stor_err *err)
 {
 	/* Completions are handled when this thread asks for them, and never interrupt it. */
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-		         IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQSIZE,
+		         IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQSIZE |
+		         (is_wide ? IORING_SETUP_SQE128 : 0),
 		.cq_entries = entries * 4,
 	};
 	int r = io_uring_queue_init_params(entries, &ring->uring, &params);

@@ -22,8 +22,9 @@ struct ring_op {
 	void (*done)(struct ring_op *op, int result);
 };
 
-/* For the calling thread alone. `entries`: operations queued between two turns. */
-int ring_init(struct ring *ring, unsigned entries, struct stor_err *err);
+/* For the calling thread alone. `entries`: operations queued between two turns; is_wide: of 128
+ * bytes each, as some commands to files need. */
+int ring_init(struct ring *ring, unsigned entries, bool is_wide, struct stor_err *err);
 void ring_free(struct ring *ring);
 
 /* An entry to prepare with io_uring_prep_*(), queued by this call. Flags may be set after that, its

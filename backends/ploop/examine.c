@@ -9,6 +9,7 @@
 #include <stor/util.h>
 
 #include "common/examine.h"
+#include "common/export.h"
 #include "ploop/backend.h"
 #include "ploop/driver.h"
 #include "ploop/libploop.h"
@@ -26,7 +27,8 @@ static int examine_fuse(stor_finding_fn emit, void *ctx)
 	};
 
 	if (fd >= 0)
-		snprintf(detail, sizeof(detail), "for attach=engine");
+		snprintf(detail, sizeof(detail), "for attach=engine%s",
+		         export_wants_wide_ring() ? ", over io_uring" : "");
 	else
 		snprintf(detail, sizeof(detail), "%s: attach=direct alone", strerror(errno));
 	return emit(ctx, &finding);

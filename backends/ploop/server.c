@@ -72,7 +72,7 @@ static int spawn(struct ploop_server *server, const struct ploop_server_params *
 
 /* The server runs: make the device. */
 static int make_device(const struct ploop_server_params *params, const struct export_mount *mount,
-                       const struct stor_server *spawned, struct stor_err *err)
+                       const struct stor_server *spawned, const char **how, struct stor_err *err)
 {
 	struct loopdev_opts opts = {
 		.read_only = params->read_only,
@@ -86,6 +86,7 @@ static int make_device(const struct ploop_server_params *params, const struct ex
 	if (ploop_control_receive(spawned->control_fd, 0, START_TIMEOUT_MS, params->name, &answer,
 	                          err))
 		return -1;
+	*how = answer.is_over_uring ? "engine, FUSE over io_uring" : "engine";
 	kill_point("ploop-server-started");
 	file_fd = export_mount_open(mount, params->name, params->read_only, err);
 	if (file_fd < 0)
@@ -112,7 +113,7 @@ static int attach(struct ploop_server *server, const struct ploop_server_params 
 			ploop_engine_abandon(server->engine);
 			server->engine = NULL;
 			close_fd(&mount.fuse_fd);
-			loop_fd = make_device(params, &mount, &spawned, err);
+			loop_fd = make_device(params, &mount, &spawned, &attachment->how, err);
 		}
 	}
 	close_fd(&mount.fuse_fd);
@@ -129,7 +130,6 @@ static int attach(struct ploop_server *server, const struct ploop_server_params 
 	attachment->lock_fd = -1;
 	attachment->control_fd = spawned.control_fd;
 	attachment->server_pidfd = spawned.pidfd;
-	attachment->how = "engine";
 	return 0;
 }
 

@@ -32,9 +32,10 @@ struct ploop_server_params {
 
 /*
  * Opens the chain, starts the process that serves it, and fills the attachment: kind BLOCK, fd a
- * loop device (AUTOCLEAR) over its FUSE file, control_fd, server_pidfd, how "engine". The volume's
- * lock, a flock on the open image files, lives exactly as long as the server, and the server as
- * long as the device is used. 0, or -1 with err filled.
+ * loop device (AUTOCLEAR) over its FUSE file, control_fd, server_pidfd, how "engine" and the way of
+ * its requests if that is not /dev/fuse. The volume's lock, a flock on the open image files, lives
+ * exactly as long as the server, and the server as long as the device is used. 0, or -1 with err
+ * filled.
  */
 int ploop_server_attach(const struct ploop_server_params *params,
                         struct stor_attachment *attachment, struct stor_err *err);

@@ -255,6 +255,7 @@ void ploop_control_started(struct ploop_server *server, bool has_failed)
 {
 	if (!has_failed)
 		memset(&report, 0, sizeof(report));
+	report.is_over_uring = !has_failed && export_way(server->export) == EXPORT_BY_RING;
 	send_report(server, 0);
 }
 

@@ -106,7 +106,7 @@ static void ignore_signals(void)
 
 static int begin(struct ploop_server *server, struct stor_err *err)
 {
-	if (ring_init(&server->ring, RING_ENTRIES, err))
+	if (ring_init(&server->ring, RING_ENTRIES, export_wants_wide_ring(), err))
 		return -1;
 	server->export = export_start(&server->ring, server->fuse_fd, &server->target, err);
 	if (!server->export) {
@@ -115,6 +115,10 @@ static int begin(struct ploop_server *server, struct stor_err *err)
 	}
 	server->is_turning = true;
 	ploop_control_poll(server);
+	/* What the kernel offers waits to be read, where there may be a choice. */
+	while (export_way(server->export) == EXPORT_UNDECIDED && !export_is_over(server->export))
+		if (ring_turn(&server->ring, 0, -1) < 0)
+			break;
 	return 0;
 }
 

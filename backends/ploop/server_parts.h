@@ -37,6 +37,7 @@ struct ploop_control_answer {
 	int32_t errnum;
 	char text[512], hint[256];
 	uint64_t freed_bytes;
+	uint32_t is_over_uring; /* number 0: how requests come */
 	struct ploop_usage usage;
 };
 

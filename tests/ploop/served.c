@@ -10,9 +10,11 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,6 +33,7 @@
 
 struct ploop_dir *served_dir;
 static struct stor_host services;
+static bool served_is_over_uring;
 
 int served_setup(void **state)
 {
@@ -124,6 +127,44 @@ static void start_guard(struct served *served)
 	served->guard_fd = ends[1];
 }
 
+/* Puts the parameter back when the test has ended, however that came about. */
+static void keep_parameter(const char *path, int fd, const char *before)
+{
+	int ends[2];
+	pid_t keeper;
+	char none;
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	keeper = fork();
+	assert_true(keeper >= 0);
+	if (keeper) {
+		close(ends[0]);
+		return;
+	}
+	close(ends[1]);
+	setsid();
+	while (read(ends[0], &none, 1) < 0 && errno == EINTR)
+		continue;
+	if (write(fd, before, 1) != 1)
+		fprintf(stderr, "%s is not as it was\n", path);
+	_exit(0);
+}
+
+bool served_use_uring(void)
+{
+	static const char path[] = "/sys/module/fuse/parameters/enable_uring";
+	cleanup_close int fd = open(path, O_RDWR | O_CLOEXEC);
+	char before;
+
+	if (fd < 0 && errno == ENOENT)
+		return false;
+	assert_int_equal(pread(fd, &before, 1, 0), 1);
+	keep_parameter(path, fd, &before);
+	assert_int_equal(write(fd, "Y", 1), 1);
+	served_is_over_uring = true;
+	return true;
+}
+
 void served_begin(struct served *served, const struct ploop_link *links, unsigned count,
                   bool read_only)
 {
@@ -145,7 +186,11 @@ void served_begin(struct served *served, const struct ploop_link *links, unsigne
 	if (ploop_server_attach(&params, &served->attachment, &err))
 		fail_msg("%s", err.text);
 	assert_int_equal(served->attachment.kind, STOR_ATTACHED_BLOCK);
-	assert_string_equal(served->attachment.how, "engine");
+	/* Without being asked for it may be on all the same. */
+	if (served_is_over_uring)
+		assert_string_equal(served->attachment.how, "engine, FUSE over io_uring");
+	else
+		assert_memory_equal(served->attachment.how, "engine", strlen("engine"));
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", served->attachment.fd);
 	n = readlink(link, served->device, sizeof(served->device) - 1);
 	assert_true(n > 0);

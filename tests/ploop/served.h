@@ -42,6 +42,10 @@ int served_open_image(const char *name, unsigned flags, struct ploop_link *link)
 /* The in-use mark in the image's header. */
 uint32_t served_mark(const struct scratch *scratch, const char *name);
 
+/* From now on FUSE over io_uring is on, and has to be used, until this process ends. False: the
+ * kernel has none. */
+bool served_use_uring(void);
+
 /* Attaches a chain, base first, whose files are taken over. */
 void served_begin(struct served *served, const struct ploop_link *links, unsigned count,
                   bool read_only);

@@ -104,7 +104,7 @@ test_a_mounted_volume() {
 	echo second >m/f
 	expect 0 run_stor volume snapshot v two
 	expect 0 run_stor volume inspect v
-	out_has '"how": "engine"'
+	out_has '"how": "engine[",]'
 	out_has '"chain_files": "?3"?'
 	in_snapshot one grep -qx first s/f
 	expect 0 run_stor volume merge v one

@@ -399,10 +399,26 @@ static void what_is_thrown_away_is_left_as_it_is(void **state)
 	assert_true(served_mark(scratch, "disk") == PLOOP_MARK_IN_USE);
 }
 
+/* Once more, with requests that come another way. */
+static int run_over_uring(struct CMUnitTest *tests, size_t count)
+{
+	static char names[32][80];
+
+	for (size_t i = 0; i < count; i++) {
+		snprintf(names[i], sizeof(names[i]), "over_uring_%s", tests[i].name);
+		tests[i].name = names[i];
+	}
+	if (!served_use_uring()) {
+		printf("FUSE over io_uring: not tested, as this kernel has none\n");
+		return 0;
+	}
+	return _cmocka_run_group_tests("over_uring", tests, count, NULL, NULL);
+}
+
 /* test_ploop_server [PATTERN]: chooses tests. */
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = {
+	struct CMUnitTest tests[] = {
 		TEST(a_filesystem_lives_on_it),
 		TEST(zeros_are_zeros),
 		TEST(it_is_locked_while_it_is_served),
@@ -419,5 +435,6 @@ int main(int argc, char **argv)
 
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL) |
+	       run_over_uring(tests, sizeof(tests) / sizeof(tests[0]));
 }
