@@ -73,14 +73,19 @@ static bool may_lock_memory(void)
 	return !syscall(SYS_capget, &header, data) && data[0].effective & 1u << CAP_IPC_LOCK;
 }
 
-/* Each is as good as this process may have it; the server works without them. */
-static void stay_alive(void)
+/* Both processes: neither outlives the other. */
+static void refuse_to_be_killed_for_memory(void)
 {
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
 	if (fd >= 0 && write(fd, "-1000", 5) < 0)
 		host->log(STOR_LOG_DEBUG, "ploop: the server may be killed for its memory");
 	close_fd(&fd);
+}
+
+/* Each is as good as this process may have it; the server works without them. */
+static void stay_alive(void)
+{
 	/* As the kernel's own threads for block devices: whoever waits for this one cannot go on.
 	 */
 	setpriority(PRIO_PROCESS, 0, -10);
@@ -188,8 +193,10 @@ static int run(struct ploop_server *server)
 int ploop_server_main(void *arg, int control_fd)
 {
 	struct ploop_server *server = arg;
-	pid_t watcher = getpid(), pid = fork();
+	pid_t watcher = getpid(), pid;
 
+	refuse_to_be_killed_for_memory();
+	pid = fork();
 	if (pid < 0)
 		return 1;
 	if (pid)
