@@ -74,32 +74,30 @@ static int fail_pair(const struct net_pair *pair, int code, struct stor_err *err
 	return -1;
 }
 
-static int raise_link(struct nl_sock *sock, const char *name, int *index, struct stor_err *err)
+static int raise_link(struct nl_sock *sock, int index, const char *what, struct stor_err *err)
 {
-	cleanup_link struct rtnl_link *link = NULL, *change = rtnl_link_alloc();
-	int code = change ? rtnl_link_get_kernel(sock, 0, name, &link) : -NLE_NOMEM;
+	cleanup_link struct rtnl_link *link = rtnl_link_alloc(), *change = rtnl_link_alloc();
+	int code = -NLE_NOMEM;
 
-	if (!code) {
+	if (link && change) {
+		rtnl_link_set_ifindex(link, index);
 		rtnl_link_set_flags(change, IFF_UP);
 		code = rtnl_link_change(sock, link, change, 0);
 	}
-	if (code)
-		return session_fail(err, code, "take %s up", name);
-	*index = rtnl_link_get_ifindex(link);
-	return 0;
+	return code ? session_fail(err, code, "take %s up", what) : 0;
 }
 
 static int set_up_guest(const struct net_pair *pair, int ns_fd, struct stor_err *err)
 {
-	cleanup_session struct nl_sock *sock = session_open_in(ns_fd, err);
-	int index = 0;
+	const char *name = pair->guest_name;
+	int index;
+	cleanup_session struct nl_sock *sock = session_open_in(ns_fd, name, &index, err);
 
-	if (!sock || raise_link(sock, pair->guest_name, &index, err) < 0 ||
-	    address_add(sock, index, pair->guest, pair->guest_name, err) < 0 ||
-	    address_add_routes(sock, index, pair->gateway, pair->guest_name, err) < 0)
+	if (!sock || raise_link(sock, index, name, err) < 0 ||
+	    address_add(sock, index, pair->guest, name, err) < 0 ||
+	    address_add_routes(sock, index, pair->gateway, name, err) < 0)
 		return -1;
-	return pair->rate_bytes ? rate_limit(sock, index, pair->rate_bytes, pair->guest_name, err)
-	                        : 0;
+	return pair->rate_bytes ? rate_limit(sock, index, pair->rate_bytes, name, err) : 0;
 }
 
 int pair_make(const struct net_pair *pair, int ns_fd, struct stor_err *err)

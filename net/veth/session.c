@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,14 +19,17 @@ struct nl_sock *session_open(struct stor_err *err)
 	struct nl_sock *sock = nl_socket_alloc();
 	int code = sock ? nl_connect(sock, NETLINK_ROUTE) : -NLE_NOMEM;
 
-	if (code == 0)
+	if (code == 0) {
+		/* Answers fit the room that there is then, and need not be looked at twice. */
+		nl_socket_disable_msg_peek(sock);
 		return sock;
+	}
 	session_fail(err, code, "open a netlink socket");
 	session_close(&sock);
 	return NULL;
 }
 
-struct nl_sock *session_open_in(int ns_fd, struct stor_err *err)
+struct nl_sock *session_open_in(int ns_fd, const char *name, int *index, struct stor_err *err)
 {
 	cleanup_close int own_fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	struct nl_sock *sock;
@@ -35,9 +39,14 @@ struct nl_sock *session_open_in(int ns_fd, struct stor_err *err)
 		return NULL;
 	}
 	sock = session_open(err);
+	*index = (int)if_nametoindex(name);
 	/* A process that is lost in another namespace must do nothing more. */
 	if (setns(own_fd, CLONE_NEWNET) < 0)
 		abort();
+	if (sock && !*index) {
+		err_fail(err, STOR_FAILED, 0, "the interface %s is gone", name);
+		session_close(&sock);
+	}
 	return sock;
 }
 

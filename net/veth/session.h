@@ -10,8 +10,9 @@
 
 /* A socket in this process's network namespace. NULL with err filled. */
 struct nl_sock *session_open(struct stor_err *err);
-/* A socket in the namespace of ns_fd. This process is there for a moment. */
-struct nl_sock *session_open_in(int ns_fd, struct stor_err *err);
+/* A socket in the namespace of ns_fd, and the index of its interface `name`. This process is there
+ * for a moment. */
+struct nl_sock *session_open_in(int ns_fd, const char *name, int *index, struct stor_err *err);
 void session_close(struct nl_sock **sock);
 #define cleanup_session __attribute__((cleanup(session_close)))
 
