@@ -202,9 +202,12 @@ static int read_case_members(struct json_object *line, struct data *data, struct
 static struct data_case *find_case(const struct data *data, int64_t id)
 {
 	/* They are mostly numbered from 0 or 1. */
-	for (int64_t i = id - 1; i <= id; i++)
-		if (i >= 0 && (uint64_t)i < data->case_count && data->cases[i].id == id)
+	for (uint64_t back = 2; back--;) {
+		uint64_t i = (uint64_t)id - back;
+
+		if (i < data->case_count && data->cases[i].id == id)
 			return &data->cases[i];
+	}
 	for (size_t i = 0; i < data->case_count; i++)
 		if (data->cases[i].id == id)
 			return &data->cases[i];

@@ -215,7 +215,8 @@ static int choose_and_attach(struct attach *a, struct stor_attachment *attachmen
 	if (mode == PLOOP_ATTACH_DIRECT) {
 		host->fail(err, STOR_UNSUPPORTED, 0, "ploop: %s: attach=direct: %s", a->pv.path,
 		           why);
-		host->hint(err, "volumes made with layout=preallocated can be attached so");
+		host->hint(err, "volumes made with layout=preallocated can be attached so; "
+		                "for a run of an image with clone=overlay, as clones are chains");
 		return -1;
 	}
 	return attach_engine(a, attachment, err);

@@ -57,12 +57,10 @@ static const char *examine_image(struct ploop_file *file, uint64_t *offset, uint
 
 	if (read_header(file, &header, raw, &why) || file->ops->size(file, &file_bytes))
 		return "it cannot be read";
+	if (!why)
+		why = ploop_header_needs_engine(&header);
 	if (why)
 		return why;
-	if (header.flags & PLOOP_FLAG_CONVERT)
-		return "its conversion was interrupted";
-	if (header.ext_sector || header.mark == PLOOP_MARK_CLOSED_CBT)
-		return "it carries change tracking data";
 	*offset = (uint64_t)header.first_sector * PLOOP_SECTOR;
 	*size = header.sectors * PLOOP_SECTOR;
 	if (file_bytes < *offset || file_bytes - *offset < *size)

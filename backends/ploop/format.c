@@ -38,6 +38,15 @@ static uint64_t bat_sectors(uint32_t entries, uint32_t cluster_sectors)
 	return (bytes + cluster_bytes - 1) / cluster_bytes * cluster_sectors;
 }
 
+const char *ploop_header_needs_engine(const struct ploop_header *header)
+{
+	if (header->flags & PLOOP_FLAG_CONVERT)
+		return "its conversion was interrupted";
+	if (header->ext_sector || header->mark == PLOOP_MARK_CLOSED_CBT)
+		return "it carries change tracking data";
+	return NULL;
+}
+
 const char *ploop_header_parse(const uint8_t raw[PLOOP_HEADER_BYTES], struct ploop_header *header)
 {
 	struct ploop_header h = { .heads = ploop_get32(raw + AT_HEADS) };

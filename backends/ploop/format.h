@@ -49,6 +49,9 @@ struct ploop_header {
 	uint64_t ext_sector;   /* extension cluster; 0: none */
 };
 
+/* NULL, or why nobody but the engine may use the image of this header (a static string). */
+const char *ploop_header_needs_engine(const struct ploop_header *header);
+
 /* NULL, or what makes these bytes no header that can be worked with (a static string). */
 const char *ploop_header_parse(const uint8_t raw[PLOOP_HEADER_BYTES], struct ploop_header *header);
 

@@ -112,13 +112,11 @@ static const char *refuses_image(const struct ploop_link *link)
 	if (link->file->ops->pread(link->file, raw, sizeof(raw), 0))
 		return "an image cannot be read";
 	why = ploop_header_parse(raw, &header);
+	/* libploop takes change tracking data for damage, and clears it away. */
+	if (!why)
+		why = ploop_header_needs_engine(&header);
 	if (why)
 		return why;
-	if (header.flags & PLOOP_FLAG_CONVERT)
-		return "its conversion was interrupted";
-	/* libploop takes that for damage, and clears it away. */
-	if (header.ext_sector || header.mark == PLOOP_MARK_CLOSED_CBT)
-		return "it carries change tracking data";
 	/* libploop would mend it, but less carefully than the engine. */
 	return header.mark ? "an image was not closed by its last user" : NULL;
 }

@@ -207,8 +207,7 @@ bool net_lease_is_any(struct net_state *state, const char *net)
 	return false;
 }
 
-/* Does the lease bear the user's name? */
-static bool is_lease_of(struct net_state *state, const char *path, const char *user)
+bool net_lease_is_of(const struct net_state *state, const char *path, const char *user)
 {
 	char holder[NET_USER_MAX];
 
@@ -225,7 +224,7 @@ void net_lease_drop_all(struct net_state *state, const char *user, struct strv *
 	for (size_t i = 0; i < names.count; i++) {
 		cleanup_free char *path = xasprintf("leases/%s", names.items[i]);
 
-		if (is_lease_of(state, path, user))
+		if (net_lease_is_of(state, path, user))
 			strv_add(&state->taken, path);
 	}
 	for (size_t i = 0; i < state->taken.count; i++) {

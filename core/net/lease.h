@@ -58,6 +58,8 @@ bool net_user_is_shared(struct net_state *state, const char *id);
 int net_lease_take(struct net_state *state, const char *net, const struct net_address *address,
                    const char *user, struct stor_err *err);
 
+/* Does the lease (leases/…) bear the user's name? */
+bool net_lease_is_of(const struct net_state *state, const char *path, const char *user);
 /* Does a process have it that has died? */
 bool net_lease_is_dead(struct net_state *state, const char *net, const struct net_address *address);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A container's network goes over from a dead stor process to one that took the container over. */
-#include "core/base/fs.h"
 #include "core/net/take_over.h"
 
 #include <stdio.h>
@@ -10,14 +9,6 @@
 #include <stor/util.h>
 
 #define PATH_ROOM 512
-
-/* Does the lease bear the user's name? */
-static bool is_lease_of(const struct net_state *state, const char *path, const char *user)
-{
-	char holder[NET_USER_MAX];
-
-	return fs_read_link(state->fd, path, holder, sizeof(holder)) && !strcmp(holder, user);
-}
 
 /* A lease that bears the old name gets the new one. */
 static void rename_leases(struct net_state *state, const char *from, const char *to)
@@ -29,7 +20,7 @@ static void rename_leases(struct net_state *state, const char *from, const char 
 	store_list(state->fd, "leases", &names, &ignored);
 	for (size_t i = 0; i < names.count; i++) {
 		snprintf(path, sizeof(path), "leases/%s", names.items[i]);
-		if (!is_lease_of(state, path, from))
+		if (!net_lease_is_of(state, path, from))
 			continue;
 		snprintf(fresh, sizeof(fresh), "users/.%s", to);
 		unlinkat(state->fd, fresh, 0);
