@@ -36,7 +36,8 @@ static const struct {
 	                "nobody:x:65534:65534:nobody:/:/bin/false\n" },
 	{ "etc/group", "root:x:0:\ndaemon:x:1:\ntty:x:5:\nusers:x:100:\nnogroup:x:65534:\n" },
 	{ "etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n" },
-	/* A network's is mounted on it; made at a start, it would be made in what is thrown away. */
+	/* A network's is mounted on it; made at a start, it would be made in what is thrown away.
+	 */
 	{ "etc/resolv.conf", "" },
 	{ "etc/shells", "/bin/sh\n/bin/ash\n" },
 	{ "etc/profile",
