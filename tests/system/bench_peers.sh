@@ -208,6 +208,10 @@ test_traffic_to_the_host() {
 	rm data.jsonl
 	expect 0 bench --backends dir --image "$T/root" -w iperf3 -n 1 --warm-up 0 -o data.jsonl
 	same "$(lines failure .text | sort -u)" '"{\"error\": \"busy\"}\n"'
+	printf '#!/bin/sh\necho "{\\"end\\": {}}"\n' >root/bin/iperf3
+	rm data.jsonl
+	expect 0 bench --backends dir --image "$T/root" -w iperf3 -n 1 --warm-up 0 -o data.jsonl
+	same "$(lines failure .text | sort -u)" '"iperf3 printed no results"'
 	# What is missing is told before anything is measured.
 	rm bin/iperf3 data.jsonl root/bin/iperf3
 	mkdir others
