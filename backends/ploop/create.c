@@ -35,7 +35,8 @@ struct plan {
 	enum ploop_layout layout;
 	uint64_t size_bytes; /* of the disk */
 	struct ext4_params ext4;
-	bool is_ephemeral;
+	bool is_throwaway; /* nobody sees it again after its only use */
+	bool is_ephemeral; /* ... and how it is laid out does not matter */
 	enum ploop_tool_choice tool;
 	int dir_fd;
 };
@@ -57,7 +58,8 @@ static int plan_params(struct plan *plan, const struct stor_volume *volume, stru
 		                  ratio->string);
 	plan->version = (unsigned)v[PLOOP_PARAM_FORMAT].number + 1;
 	plan->cluster_sectors = (uint32_t)(cluster / PLOOP_SECTOR);
-	plan->is_ephemeral = plan->req->flags & STOR_CREATE_EPHEMERAL && !layout->is_explicit;
+	plan->is_throwaway = plan->req->flags & STOR_CREATE_EPHEMERAL;
+	plan->is_ephemeral = plan->is_throwaway && !layout->is_explicit;
 	plan->tool = (enum ploop_tool_choice)v[PLOOP_PARAM_TOOL].number;
 	plan->layout = plan->is_ephemeral ? PLOOP_RAW : (enum ploop_layout)layout->number;
 	plan->ext4 = (struct ext4_params){
@@ -65,9 +67,9 @@ static int plan_params(struct plan *plan, const struct stor_volume *volume, stru
 		.bytes_per_inode = ratio->is_set ? (uint32_t)ratio->number : 0,
 		/* What is thrown away is never recovered. */
 		.has_journal =
-			plan->is_ephemeral && !journal->is_explicit ? false : journal->number,
+			plan->is_throwaway && !journal->is_explicit ? false : journal->number,
 		.label = plan->req->fs_label,
-		.is_ephemeral = plan->is_ephemeral,
+		.is_ephemeral = plan->is_throwaway,
 	};
 	return 0;
 }
@@ -247,7 +249,7 @@ static int describe(const struct plan *plan, struct stor_err *err)
 	                          plan->layout == PLOOP_RAW) < 0)
 		return host->fail(err, STOR_FAILED, ENOMEM, "ploop: describe the disk");
 	descriptor.is_preallocated = plan->layout == PLOOP_PREALLOCATED;
-	return ploop_volume_describe(plan->dir, &descriptor, !plan->is_ephemeral, err);
+	return ploop_volume_describe(plan->dir, &descriptor, !plan->is_throwaway, err);
 }
 
 int ploop_create(const struct stor_volume *volume, const struct stor_create_req *req,
@@ -267,6 +269,7 @@ int ploop_create(const struct stor_volume *volume, const struct stor_create_req 
 	plan.dir = dir_fd < 0 ? NULL : ploop_dir_open_fd(dir_fd);
 	if (!plan.dir)
 		return host->fail(err, STOR_FAILED, errno, "ploop: open %s", volume->path);
+	plan.dir->is_throwaway = plan.is_throwaway;
 	r = plan.layout == PLOOP_RAW ? make_raw(&plan, err) : make_expandable(&plan, err);
 	if (!r)
 		r = describe(&plan, err);

@@ -125,10 +125,13 @@ test_throwaway_roots() {
 test_a_throwaway_root_is_not_marked() {
 	local option
 	container_mark() { mark "$STOR_STORE"/containers/*/data/root.hds; }
+	container_device() { grep -l "$STOR_STORE/containers/" /sys/block/loop*/loop/backing_file | sed 's,^/sys/block/\(loop[0-9]*\)/.*,/dev/\1,'; }
 	for option in --rm --name=kept; do
 		"$STOR" run $option --backend ploop -o layout=preallocated -o clone=overlay -v "$T:/test" -- sh -c 'echo x >/test/ready; while [ -e /test/ready ]; do sleep 0.05; done' &
 		wait_for test -s ready
 		same "$option: $(container_mark)" "$option: $([ $option = --rm ] && echo 00000000 || echo $IN_USE)"
+		# Nor a journal, however it is laid out.
+		same "$option: $(dumpe2fs -h "$(container_device)" 2>/dev/null | grep -c ' has_journal ')" "$option: $([ $option = --rm ] && echo 0 || echo 1)"
 		rm ready
 		wait $!
 	done
