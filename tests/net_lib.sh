@@ -40,6 +40,8 @@ begin() {
 		sh -c "touch /marks/$name; exec sleep 1000" 2>"$name.err" &
 	RUNNING[$name]=$!
 	wait_for test -e "marks/$name"
+	# The command runs a moment before it is noted that it does.
+	wait_for is_noted "$name"
 }
 finish() {
 	local name
@@ -54,6 +56,7 @@ pid_of() {
 	run_stor ps --format json | python3 -c 'import json, sys
 print([c["pid"] for c in json.load(sys.stdin) if c["name"] == sys.argv[1]][0])' "$1"
 }
+is_noted() { [ "$(pid_of "$1")" != None ]; }
 # inside NAME COMMAND…: a program of this machine's in the container's network.
 inside() {
 	local pid
