@@ -150,7 +150,7 @@ $(B)/tidy/%.tidy: %.c .clang-tidy
 .PHONY: check-asan check-valgrind
 check-asan: deps
 	$(call build-for-tests,SAN=address$(comma)undefined test-build)
-	@ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:exitcode=97 \
+	@ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:exitcode=97:verify_asan_link_order=0:suppressions=$(CURDIR)/tests/asan.supp \
 		LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 \
 		UBSAN_OPTIONS=print_stacktrace=1 tests/run --left-out tests/asan-lacks \
 		--build build/san unit contract system
