@@ -74,12 +74,11 @@ static _Noreturn void attach_and_die(struct fixture *f, const char *file)
 static void sweep_ends_a_token_before_its_volume(void **state)
 {
 	struct fixture *f = *state;
-	cleanup_free char *file = NULL;
-	char self[PATH_MAX];
+	char self[PATH_MAX], file[PATH_MAX + 64];
 	pid_t pid;
 
 	assert_int_equal(proc_self_dir(self, sizeof(self)), 0);
-	file = xasprintf("%s/backends/stor-services.so", self);
+	snprintf(file, sizeof(file), "%s/backends/stor-services.so", self);
 	open_store(f);
 	f->store.is_state_new = false;
 	pid = fork();
