@@ -296,6 +296,7 @@ test_a_killed_server() {
 modes() {
 	local pid fd name flags
 	for pid in $(pgrep -f "^stor-ploop $STOR_STORE/"); do
+		# shellcheck disable=SC2044 # numbers
 		for fd in $(find "/proc/$pid/fd" -lname '*.hds' -printf '%f\n'); do
 			while read -r name flags; do
 				[ "$name" = flags: ] || continue
