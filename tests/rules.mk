@@ -117,6 +117,7 @@ check-fuzz: deps
 check-long: deps
 	$(call build-for-tests,test-build fuzzers)
 	STOR_PLOOP_STATES=$${STOR_PLOOP_STATES:-100000} $(B)/tests/test_ploop_crash
+	STOR_PLOOP_OP_STATES=$${STOR_PLOOP_OP_STATES:-2500} $(B)/tests/test_ploop_ops
 	@bash tests/fuzz/look 120
 	@STOR_LONG=yes tests/run tests/system/run_kill.sh tests/system/ploop_tools.sh \
 		tests/system/ploop_debian.sh tests/system/net.sh tests/system/life_races.sh
