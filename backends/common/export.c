@@ -19,7 +19,6 @@
 #define HUGE_BYTES (2u << 20)
 /* Requests from this size on spend much of their time on pages one by one. */
 #define LARGE_BYTES (256u << 10)
-#define FUSE_FILE 0 /* in the ring's table of files */
 
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
@@ -27,12 +26,18 @@
 
 /* --- answers --- */
 
+/* Answer with length bytes at data, or with an error. */
 static void answer(struct export_slot *slot, int error, void *data, size_t length)
 {
+	slot->out = (struct fuse_out_header){
+		.len = (uint32_t)(sizeof(slot->out) + length),
+		.error = error,
+		.unique = slot->head.in.unique,
+	};
 	if (slot->entry)
-		export_uring_answer(slot, error, data, length);
+		export_uring_answer(slot, data, length);
 	else
-		export_dev_answer(slot, error, data, length);
+		export_dev_answer(slot, data, length);
 }
 
 void export_complete(struct export_request *request, int result)

@@ -17,7 +17,6 @@
 #include "common/host.h"
 
 #define BURST_MAX 16u
-#define FUSE_FILE 0 /* in the ring's table of files */
 
 static void read_more(struct export *export);
 
@@ -53,20 +52,14 @@ static void answered(struct ring_op *op, int result)
 	export_dev_request_over(slot);
 }
 
-/* Answer with length bytes at data, or with an error. */
-void export_dev_answer(struct export_slot *slot, int error, void *data, size_t length)
+void export_dev_answer(struct export_slot *slot, void *data, size_t length)
 {
 	struct io_uring_sqe *sqe = ring_queue(slot->export->ring);
 
-	slot->out = (struct fuse_out_header){
-		.len = (uint32_t)(sizeof(slot->out) + length),
-		.error = error,
-		.unique = slot->head.in.unique,
-	};
 	slot->iov[0] = (struct iovec){ &slot->out, sizeof(slot->out) };
 	slot->iov[1] = (struct iovec){ data, length };
 	slot->op.done = answered;
-	io_uring_prep_writev(sqe, FUSE_FILE, slot->iov, length ? 2 : 1, 0);
+	io_uring_prep_writev(sqe, EXPORT_FUSE_FILE, slot->iov, length ? 2 : 1, 0);
 	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
 	ring_submit(slot->export->ring, sqe, &slot->op);
 }
@@ -89,7 +82,7 @@ void export_dev_poll(struct export *export)
 
 	export->is_polling = true;
 	export->poll_op.done = polled;
-	io_uring_prep_poll_add(sqe, FUSE_FILE, POLLIN);
+	io_uring_prep_poll_add(sqe, EXPORT_FUSE_FILE, POLLIN);
 	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
 	ring_submit(export->ring, sqe, &export->poll_op);
 }
@@ -148,7 +141,7 @@ static void read_more(struct export *export)
 		slot->op.done = was_read;
 		slot->iov[0] = (struct iovec){ &slot->head, sizeof(slot->head) };
 		slot->iov[1] = (struct iovec){ slot->payload, EXPORT_PAYLOAD_BYTES };
-		io_uring_prep_readv(sqe, FUSE_FILE, slot->iov, 2, 0);
+		io_uring_prep_readv(sqe, EXPORT_FUSE_FILE, slot->iov, 2, 0);
 		io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
 		ring_submit(export->ring, sqe, &slot->op);
 	}

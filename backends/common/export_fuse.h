@@ -27,6 +27,7 @@
 #define EXPORT_SLOTS 56u
 #define EXPORT_PAYLOADS_BYTES ((size_t)EXPORT_SLOTS * EXPORT_PAYLOAD_BYTES)
 #define EXPORT_BACKGROUND 256u
+#define EXPORT_FUSE_FILE 0 /* /dev/fuse in the ring's table of files */
 
 /* What precedes the data of a write, which so begins at a page; other requests fit in, or continue
  * behind it where nobody reads them. */
@@ -107,8 +108,8 @@ void export_dev_poll(struct export *export);
 void export_dev_slot_free(struct export_slot *slot);
 /* The slot, which came by /dev/fuse, was answered or wants no answer. */
 void export_dev_request_over(struct export_slot *slot);
-/* Answer with length bytes at data, or with an error. */
-void export_dev_answer(struct export_slot *slot, int error, void *data, size_t length);
+/* Answer with slot->out and, behind it, length bytes at data. */
+void export_dev_answer(struct export_slot *slot, void *data, size_t length);
 
 /* --- export_uring.c --- */
 
@@ -122,6 +123,6 @@ bool export_uring_is_agreed(const struct export_uring *uring);
 /* INIT is answered: if that agreed to it, give the kernel the entries. */
 void export_uring_register(struct export *export);
 /* As export_dev_answer(). */
-void export_uring_answer(struct export_slot *slot, int error, void *data, size_t length);
+void export_uring_answer(struct export_slot *slot, void *data, size_t length);
 
 #endif

@@ -22,7 +22,6 @@
 
 #include "common/host.h"
 
-#define FUSE_FILE 0 /* in the ring's table of files */
 /* Fewer for each queue than the least, and what a processor asks for waits for itself. */
 #define DEPTH_MIN 8u
 #define DEPTH_MAX 32u
@@ -56,8 +55,8 @@ struct export_entry {
 };
 
 struct export_uring {
-	unsigned queues, depth, payload_bytes;
-	struct export_entry *entries; /* queues * depth */
+	unsigned queues, count, payload_bytes;
+	struct export_entry *entries; /* `count`, each queue as many */
 	char *rooms;
 	bool is_agreed;
 	bool has_failed; /* which was told */
@@ -115,7 +114,7 @@ static struct io_uring_sqe *queue_command(struct export_entry *entry, enum uring
 	};
 	struct io_uring_sqe *sqe = ring_queue(ring);
 
-	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, FUSE_FILE, NULL, 0, 0);
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, EXPORT_FUSE_FILE, NULL, 0, 0);
 	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
 	sqe->cmd_op = command;
 	/* The second half of a wide entry, too, is what it held before. */
@@ -126,15 +125,10 @@ static struct io_uring_sqe *queue_command(struct export_entry *entry, enum uring
 	return sqe;
 }
 
-void export_uring_answer(struct export_slot *slot, int error, void *data, size_t length)
+void export_uring_answer(struct export_slot *slot, void *data, size_t length)
 {
 	struct export_entry *entry = slot->entry;
 
-	slot->out = (struct fuse_out_header){
-		.len = (uint32_t)(sizeof(slot->out) + length),
-		.error = error,
-		.unique = slot->head.in.unique,
-	};
 	memcpy(entry->header.in_out, &slot->out, sizeof(slot->out));
 	if (length && data != slot->payload)
 		memcpy(slot->payload, data, length);
@@ -188,7 +182,7 @@ void export_uring_register(struct export *export)
 	/* What still comes by /dev/fuse gets along with the first slot, which INIT is in; the
 	 * others' payloads are the entries'. */
 	export->free = NULL;
-	for (unsigned i = 0; i < uring->queues * uring->depth; i++) {
+	for (unsigned i = 0; i < uring->count; i++) {
 		struct export_entry *entry = &uring->entries[i];
 		struct io_uring_sqe *sqe;
 
@@ -221,11 +215,12 @@ static bool share_out(struct export_uring *uring)
 		return false;
 	for (uring->payload_bytes = EXPORT_PAYLOAD_BYTES; uring->payload_bytes >= PAYLOAD_MIN_BYTES;
 	     uring->payload_bytes /= 2) {
-		uring->depth = (unsigned)(bytes / uring->payload_bytes / uring->queues);
-		if (uring->depth > DEPTH_MAX)
-			uring->depth = DEPTH_MAX;
-		if (uring->depth >= DEPTH_MIN)
-			return true;
+		size_t depth = bytes / uring->payload_bytes / uring->queues;
+
+		if (depth < DEPTH_MIN)
+			continue;
+		uring->count = uring->queues * (unsigned)(depth < DEPTH_MAX ? depth : DEPTH_MAX);
+		return true;
 	}
 	return false;
 }
@@ -254,16 +249,14 @@ void export_uring_prepare(struct export *export)
 	if (!uring)
 		return;
 	if (share_out(uring)) {
-		unsigned count = uring->queues * uring->depth;
-
-		uring->entries = calloc(count, sizeof(*uring->entries));
-		uring->rooms = calloc(count, export->room_bytes);
+		uring->entries = calloc(uring->count, sizeof(*uring->entries));
+		uring->rooms = calloc(uring->count, export->room_bytes);
 	}
 	if (!uring->entries || !uring->rooms) {
 		export_uring_free(export);
 		return;
 	}
-	for (unsigned i = 0; i < uring->queues * uring->depth; i++)
+	for (unsigned i = 0; i < uring->count; i++)
 		make_entry(export, i);
 }
 
