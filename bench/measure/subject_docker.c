@@ -289,7 +289,8 @@ const struct subject_kind subject_podman = {
 	.name = "podman",
 	.kind = DATA_PEER,
 	.program = "podman",
-	.no_network = "networks of podman are not set up here",
+	.no_network = "podman leaves networks to netavark or plugins of CNI, which set rules of "
+		      "a firewall",
 	.has_room = true,
 	.prepare = prepare_podman,
 	.wrap = wrap_podman,

@@ -161,7 +161,8 @@ const struct subject_kind subject_nspawn = {
 	.name = "nspawn",
 	.kind = DATA_PEER,
 	.program = "systemd-nspawn",
-	.no_network = "systemd-nspawn leaves addresses to systemd-networkd",
+	.no_network = "systemd-nspawn makes interfaces without addresses, which it leaves to "
+		      "systemd-networkd",
 	.has_room = true,
 	.cannot = cannot_nspawn,
 	.begin = begin_nspawn,
