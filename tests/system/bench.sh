@@ -56,28 +56,69 @@ test_the_seed_gives_the_order() {
 	same "$(lines sample .case)" "$(cat first)"
 }
 
-test_interrupted_and_resumed() {
+# A run of every form, whose figures are compared with those that other code computes from its samples.
+test_every_form_of_a_short_bench() {
 	: >began
-	TMPDIR=$T "$STOR" bench --backends dir -w 'sleep 0.1' -n 6 --seed 3 -o data.jsonl >log 2>&1 &
-	local bench=$!
+	expect 0 bench --backends dir,loop -w start -w 'sleep 0.02; true' -w 'echo; echo' -n 7 --seed 5 -o data.jsonl
+	nothing_is_left
+	local form
+	for form in 'json host' csv 'markdown host'; do
+		expect 0 run_stor bench report --format "${form% *}" data.jsonl
+		python3 "$TOP/tests/report/judge.py" "${form% *}" data.jsonl "$OUT" $(echo "$form" | cut -s -d' ' -f2)
+	done
+	expect 0 run_stor bench report -o page.html data.jsonl
+	python3 "$TOP/tests/report/judge.py" html page.html
+	# Bars and samples of each row.
+	same "$(grep -c '<svg ' page.html)" 6
+}
+
+# killed_by SIGNAL: an experiment gets it midway, alone or as from a terminal; the status of its end.
+killed_by() {
+	TMPDIR=$T setsid env --default-signal=INT "$STOR" bench --backends dir -w 'sleep 0.1' -n 6 --seed 3 -o data.jsonl >log 2>&1 &
+	local bench=$! status=0
+	# Its commands know the folder of its state.
+	state_is_known() {
+		state=$(grep -lsz "^STOR_STORE=$T/stor-bench-" /proc/[0-9]*/environ | head -n 1) || return 1
+		state=$(tr '\0' '\n' 2>/dev/null <"$state" | sed -n 's/^STOR_STATE=//p') && [ -n "$state" ]
+	}
+	wait_for state_is_known
 	has_samples() { [ "$(lines sample | wc -l)" -ge 7 ]; }
 	wait_for has_samples
-	kill -TERM $bench
-	local status=0
+	kill "-$1" -- "$([ "$1" = TERM ] || echo -)$bench"
 	wait $bench || status=$?
-	same $status 143
-	nothing_is_left
-	same "$(lines end '[.interrupted, .reason]')" '[true,"interrupted"]'
-	[ "$(lines sample | wc -l)" -lt 21 ] || fail 'it was not interrupted'
-	# As after a crash: a line that is not whole.
-	printf '{"type":"sam' >>data.jsonl
-	expect 0 bench --resume data.jsonl
-	same "$(lines end .interrupted | paste -sd' ')" 'true false'
-	for round in 1 2 3 4 5 6; do
-		same "$(lines sample "select(.round == $round and (.warmup | not)) | .case" | sort -n | tr '\n' ' ')" '0 1 2 '
+	echo "$state" >state
+	return $status
+}
+test_interrupted_and_resumed() {
+	: >began
+	local signal status
+	for signal in TERM INT KILL; do
+		rm -f data.jsonl
+		status=0
+		killed_by $signal 2>/dev/null || status=$?
+		same $status $((128 + $(kill -l $signal)))
+		[ "$(lines sample | wc -l)" -lt 21 ] || fail 'it was not interrupted'
+		if [ $signal = KILL ]; then
+			# What a killed program cannot remove.
+			STOR_STORE=$(echo "$T"/stor-bench-*)/store STOR_STATE=$(cat state) "$STOR" gc
+			rm -rf "$T"/stor-bench-* "$(cat state)"
+		else
+			nothing_is_left
+			same "$(lines end '[.interrupted, .reason]')" '[true,"interrupted"]'
+		fi
+		lines sample >before
+		# As after a crash: a line that is not whole.
+		printf '{"type":"sam' >>data.jsonl
+		expect 0 bench --resume data.jsonl
+		same "$(lines end .interrupted | tail -n 1)" false
+		# What was measured is kept, and the rest was taken.
+		same "$(lines sample | head -n "$(wc -l <before)")" "$(cat before)"
+		for round in 1 2 3 4 5 6; do
+			same "$(lines sample "select(.round == $round and (.warmup | not)) | .case" | sort -n | tr '\n' ' ')" '0 1 2 '
+		done
+		nothing_is_left
+		expect 0 run_stor bench report --format json data.jsonl
 	done
-	nothing_is_left
-	expect 0 run_stor bench report --format json data.jsonl
 }
 
 # Killed when hardly anything was written; or the file is none of stor's.
@@ -113,6 +154,62 @@ test_a_run_file_and_volumes() {
 	same "$(lines sample .case | wc -l)" 16
 	same "$(lines blank .reason | grep -c 'cannot take snapshots')" 8
 	same "$(lines blank .reason | grep -c 'is not measured')" 16
+}
+
+# All that need no program of their own.
+test_workloads_of_containers_and_volumes() {
+	: >began
+	local workloads=start,untar,compile-tree,metadata,dd-write,create,clone,snapshot,delete,import
+	expect 0 bench --backends dir,ploop -w $workloads --size 512M -n 1 --warm-up 0 -o data.jsonl
+	nothing_is_left
+	same "$(lines failure)" ''
+	same "$(lines case .workload | uniq | tr -d '"' | paste -sd,)" $workloads
+	# In containers on all four; of volumes on the two backends, but that dir has no snapshots.
+	same "$(lines sample 'select(.values.seconds > 0) | .case' | wc -l)" $((5 * 4 + 5 * 2 - 1))
+	# The process that serves a volume of ploop works for its sample.
+	local served
+	served=$(lines case 'select(.subject == "ploop" and .workload == "dd-write") | .case')
+	same "$(lines sample "select(.case == $served) | .values.server_cpu_seconds > 0")" true
+	served=$(lines case 'select(.subject == "dir" and .workload == "dd-write") | .case')
+	same "$(lines sample "select(.case == $served) | .values.server_cpu_seconds")" 0
+}
+
+# The experiment's own files alone leave the page cache.
+test_cold_is_without_a_cache() {
+	: >began
+	command -v fincore >/dev/null || skip 'no fincore'
+	[ "$(stat -f -c %T .)" != tmpfs ] || skip 'what is in memory has no cache'
+	mkdir -p root/bin
+	cp /bin/busybox root/bin/
+	ln -s busybox root/bin/sh
+	ln -s busybox root/bin/cat
+	cp "$(command -v fincore)" root/bin/fincore
+	ldd root/bin/fincore | grep -o '/[^ ]*' | while read -r library; do cp --parents "$library" root; done
+	dd if=/dev/urandom of=root/big bs=1M count=1 status=none
+	cp root/big other
+	cat other >/dev/null
+	local ask='[ $(fincore --noheadings --bytes --output RES /big) = 0 ] || { echo cached >&2; exit 9; }; cat /big >/dev/null'
+	expect 0 bench --backends dir,loop --image "$T/root" -w "$ask" --cache cold -n 3 -o data.jsonl
+	# The warm-up makes the golden volumes of the image.
+	same "$(lines failure 'select(.warmup | not) | [.case, .text]')" ''
+	same "$(lines sample 'select(.warmup | not)' | wc -l)" 12
+	same "$(fincore --noheadings --bytes --output RES other | tr -d ' ')" 1048576
+	rm data.jsonl
+	expect 0 bench --backends dir --image "$T/root" -w "$ask" --cache warm -n 3 -o data.jsonl
+	same "$(lines failure 'select(.warmup | not) | [.status, .text]' | sort | uniq -c | sed 's/^ *//')" '9 [9,"cached\n"]'
+	nothing_is_left
+}
+
+test_progress_tells_what_is_left() {
+	: >began
+	TMPDIR=$T expect 0 script -qec "'$STOR' bench --backends dir -w start -n 3 -o data.jsonl" /dev/null
+	tr '\r' '\n' <"$OUT" | sed 's/\x1b\[K//g' >shown
+	grep -qE '^warm-up 1, start on [a-z]+: 0 of at most 12 samples$' shown || fail "it showed $(cat shown)"
+	grep -qE '^round 3, start on [a-z]+: 11 of at most 12 samples, at most [0-9]+ s left$' shown || fail "it showed $(cat shown)"
+	nothing_is_left
+	# And nothing where nobody reads it.
+	expect 0 bench --backends dir -w start -n 1 -o more.jsonl
+	same "$(cat "$ERR")" ''
 }
 
 # Its output is fio's; what it prints stands in the data.
