@@ -19,7 +19,7 @@ DIVISORS = {
     "s": [1, 1e-3, 1e-6], "bytes": [2 ** 30, 2 ** 20, 2 ** 10, 1], "bytes/s": [1e9, 1e6, 1e3, 1],
     "bits/s": [1e9, 1e6, 1e3, 1], "1/s": [1e6, 1e3, 1],
 }
-COMMANDS = ("$ ps -eo pid,ppid,user,args", "$ ip addr", "$ ip route")
+COMMANDS = ("$ ps -eo pid,ppid,user,args", "$ ip addr", "$ ip route", "$ mount", "$ ulimit -a")
 
 
 @functools.lru_cache(None)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The report as a page of HTML that needs nothing else, from its Markdown: headings, paragraphs, lists,
-tables, code and links, which is all that it has. Style and plots are those of `stor bench report`.
+tables, code, links and details, which is all that it has. Style and plots are those of `stor bench report`.
 """
 import html
 import os
@@ -11,6 +11,7 @@ import tempfile
 STYLE = ("pre{overflow-x:auto;font:.75rem/1.35 ui-monospace,Menlo,Consolas,\"DejaVu Sans Mono\",monospace;"
          "background:var(--lane);padding:.75rem;margin:.5rem 0}\npre code{font:inherit}\n"
          "thead th{min-width:5rem}th,td{padding:.375rem .5rem}th:first-child{min-width:7.5rem}\n"
+         "details{margin:.5rem 0}summary{cursor:pointer}\n"
          "table.text td{white-space:normal;text-align:left;min-width:7rem}table.text thead th{text-align:left}\n")
 
 
@@ -68,7 +69,8 @@ def table(lines):
 
 
 def body(markdown, plots):
-    """Blocks are separated by empty lines; "<!-- plot NAME -->" is where a plot belongs."""
+    """Blocks are separated by empty lines; "<!-- plot NAME -->" is where a plot belongs. Details are
+    elements of HTML in Markdown, too."""
     out = []
     for block in re.findall(r"```.*?\n```|(?:[^\n]+\n?)+", markdown, re.S):
         block = block.strip("\n")
@@ -78,6 +80,10 @@ def body(markdown, plots):
         elif plot:
             if plot.group(1) in plots:
                 out.append("<figure>%s</figure>" % plots[plot.group(1)])
+        elif block.startswith("<details>"):
+            out.append("<details><summary>%s</summary>" % inline(re.search("<summary>(.*)</summary>", block).group(1)))
+        elif block == "</details>":
+            out.append(block)
         elif block.startswith("#"):
             level = len(block) - len(block.lstrip("#"))
             out.append("<h%d>%s</h%d>" % (level, inline(block.lstrip("# ")), level))

@@ -19,6 +19,17 @@ import wording
 MARKS = ("<!-- what make compare measured -->", "<!-- the end of it -->")
 
 
+# Commands of the script that ran in the containers, by the names of its sections.
+SHOWN = {"ps": "ps -eo pid,ppid,user,args", "ip addr": "ip addr", "ip route": "ip route", "mount": "mount", "ulimit": "ulimit -a"}
+# And sections of several commands, which stand as they are in the data.
+LIMITS = ("memory", "processors", "processes")
+
+
+def folded(summary, block):
+    """Blocks that show when the summary is clicked, as GitHub and browsers have it."""
+    return ["<details><summary>%s</summary>" % summary, block, "</details>"]
+
+
 def intro(data):
     def fact(*at, how="text"):
         return data.number("environment.json", list(at), how)
@@ -40,9 +51,9 @@ def views(data, folder):
     out = ["## What a container sees", wording.VIEW]
     for name in figures.VIEWS:
         parts = seen.sections(os.path.join(folder, "inside-%s.txt" % name))
-        out.append("%s:" % wording.NAMES[name])
-        out.append("```\n%s\n```" % "\n".join(
-            ["$ ps -eo pid,ppid,user,args", *parts["ps"], "$ ip addr", *parts["ip addr"], "$ ip route", *parts["ip route"]]))
+        lines = [line for part, command in SHOWN.items() for line in ["$ " + command, *parts[part]]]
+        lines += [line for part in LIMITS for line in ["== " + part, *parts[part]]]
+        out += folded("%s: processes, interfaces, routes, mounts and limits" % wording.NAMES[name], "```\n%s\n```" % "\n".join(lines))
     out.append("\n".join(wording.isolation(data)))
     out += wording.shows(data)
     return out
@@ -78,9 +89,9 @@ def topics(data):
         out += ["### " + topic["title"], "Rounds: %s." % " to ".join(
             data.number("figures.json", at) for at in verdicts.rounds(data, rows)), table(data, rows)]
         out += ["<!-- plot %s -->" % verdicts.plot(row) for row in rows[:1]]
-        sentences = [wording.sentence(data, row) for row in rows]
-        out.append("\n".join("- " + sentence for sentence in sentences if sentence))
         out += [topic["why"](data, rows)]
+        sentences = "\n".join("- " + sentence for sentence in (wording.sentence(data, row) for row in rows) if sentence)
+        out += folded("%s: each ratio, with its interval" % topic["title"], sentences) if sentences else []
     return [block for block in out if block]
 
 

@@ -73,33 +73,35 @@ def in_short(data):
     for found, head in (("better", "stor is better than %s at"), ("worse", "**stor loses** to %s at"),
                         ("none", "no difference from %s is shown at")):
         for peer in verdicts.PEERS:
-            items = []
+            # Rows of a workload that differ in limits alone, on the same backends, are told together.
+            told = {}
             for row in rows:
-                told = outcome(data, row, peer)
-                mine, all_of_them = told.get(found, []), sum(map(len, told.values()))
-                if not mine:
-                    continue
-                if found == "none":
-                    figures = ""
-                else:
-                    figures = " %s" % extremes(data, row, mine, peer)
-                where = "" if len(mine) == all_of_them else " on " + listed(
-                    STORES.get(subject, subject).replace("stor, ", "") for subject in mine)
-                items.append("%s%s%s" % (row_name(row), where, figures))
-            if items:
+                outcomes = outcome(data, row, peer)
+                mine = outcomes.get(found, [])
+                if mine:
+                    told.setdefault((row.workload, tuple(mine), len(mine) == sum(map(len, outcomes.values()))), []).append(row)
+            if told:
+                items = [item(data, of_rows, mine, is_all, peer, found) for (_, mine, is_all), of_rows in told.items()]
                 lines.append("- %s: %s." % (head % NAMES[peer], "; ".join(items)))
     return "\n".join(lines)
 
 
-def extremes(data, row, subjects, peer):
+def item(data, rows, mine, is_all, peer, found):
+    """Of a list of verdicts: the rows, the backends unless these are all, and the extremes of the ratios."""
+    limits = " with and without limits" if len(rows) > 1 else " with limits" if rows[0].with_limits else ""
+    name = WORKLOADS.get(rows[0].workload, rows[0].workload) + limits
+    where = "" if is_all else " on " + listed(STORES.get(subject, subject).replace("stor, ", "") for subject in mine)
+    return name + where + ("" if found == "none" else " " + extremes(data, rows, mine, peer))
+
+
+def extremes(data, rows, subjects, peer):
     """The ratios' medians, from the least to the greatest."""
-    def median(subject):
-        return data.value("figures.json", *verdicts.place(row, peer, subject, data), "ratio", "median")
-    order = sorted(subjects, key=median)
-    texts = [data.number("figures.json", verdicts.place(row, peer, subject, data) + ["ratio", "median"], "ratio")
-             for subject in (order[0], order[-1])]
-    values = {data.value("figures.json", *verdicts.place(row, peer, subject, data), "ratio", "median") for subject in order}
-    return "(%s×)" % texts[0] if len(values) == 1 else "(%s× to %s×)" % tuple(texts)
+    def median(place):
+        return data.value("figures.json", *place)
+    places = sorted((verdicts.place(row, peer, subject, data) + ["ratio", "median"] for row in rows for subject in subjects), key=median)
+    if median(places[0]) == median(places[-1]):
+        return "(%s×)" % data.number("figures.json", places[0], "ratio")
+    return "(%s× to %s×)" % tuple(data.number("figures.json", place, "ratio") for place in (places[0], places[-1]))
 
 
 # --- why ----------------------------------------------------------------------------------------------
@@ -113,6 +115,7 @@ def any_is(data, rows, peer, found, backends=None, workload=None):
 
 ENGINE = ("ploop:attach=engine",)
 DIRECT = "ploop:attach=direct:layout=raw:clone=overlay"
+FIO = ("fio:docs/examples/bench/randread.fio", "fio:docs/examples/bench/randwrite.fio")
 
 
 def why_start(data, rows):
@@ -143,13 +146,37 @@ def why_processor(data, rows):
 
 def why_disk(data, rows):
     out = ["On `dir`, as in LXC and Docker, files lie in the host's own filesystem, below an overlay but in LXC. `loop` and `ploop` "
-           "have a filesystem of their own in a file, so each request goes through two filesystems and a loop device.",
-           "fio asks to go past the page cache; `loop`, unless told otherwise by `direct-io=yes`, still keeps its file in the host's, "
-           "so where it is better, memory answered and not the disk."]
-    if any_is(data, rows, "docker", "worse", ENGINE) or any_is(data, rows, "lxc", "worse", ENGINE):
+           "have a filesystem of their own in a file, so each request goes through two filesystems and a loop device."]
+
+    def shows(found, backends, workloads):
+        return any(any_is(data, rows, peer, found, backends, workload) for peer in verdicts.PEERS for workload in workloads)
+    if shows("better", ("loop", *ENGINE, DIRECT), FIO):
+        out.append("fio asks to go past the page cache; but the host, unless told otherwise by `direct-io=yes`, keeps the file of such a "
+                   "container in its own, so where these are better at it, memory answered and not the disk.")
+    if shows("worse", ENGINE, FIO):
         out.append("With the ploop engine, each request also goes to a process in user space and back, which finds the "
                    "cluster: that is the price of snapshots and of images of OpenVZ's format on a kernel without its driver.")
-    return " ".join(out)
+    if shows("worse", ("loop", DIRECT), ("sysbench-fileio",)):
+        out.append("sysbench syncs its files again and again: a loop device passes that on, from the inner filesystem to the host's.")
+    if shows("better", ENGINE, ("sysbench-fileio",)):
+        out.append("The ploop engine does not sync what `--rm` throws away, so sysbench does not wait for the disk there.")
+    return " ".join(out + beside_limits(data, rows))
+
+
+def beside_limits(data, rows):
+    """What works for a container with limits, and has none itself."""
+    places = [(row, verdicts.place(row, "host", ENGINE[0], data)) for row in rows if row.with_limits]
+    places = [(row, at[:-1]) for row, at in places if at]
+    if not places:
+        return []
+    row, at = places[0]
+
+    def time(metric):
+        place = at + [metric, "value", "median"]
+        return "%s %s" % (data.number("figures.json", place, "s"), data.unit("figures.json", place, "s"))
+    return ["Limits hold for what runs in the container. The process of the ploop engine is outside of them: in a run of %s with limits it used %s of "
+            "processor time, beside %s of stor and the container. So are the kernel's threads of loop devices, whose time is in no figure; "
+            "LXC and Docker have neither here." % (WORKLOADS.get(row.workload, row.workload), time("server_cpu_seconds"), time("cpu_seconds"))]
 
 
 def why_network(data, rows):
@@ -168,6 +195,10 @@ def why_operations(data, rows):
                    "volume of each backend beside it, and syncs both: that takes longer, and takes the disk twice.")
     elif any_is(data, rows, "lxc", "worse", workload="image-disk"):
         out.append("stor keeps the image and a golden volume of each backend beside it, which takes the disk twice.")
+    if any_is(data, rows, "docker", "worse", ("loop", *ENGINE, DIRECT), workload="image"):
+        out.append("What has a filesystem of its own is filled from that tree once more, which takes its time, too.")
+    if any_is(data, rows, "docker", "worse", ("dir",), workload="image-delete"):
+        out.append("On `dir` the golden volume is a second tree to remove, file by file.")
     if any_is(data, rows, "lxc", "worse", (DIRECT,), workload="clone-disk"):
         out.append("What is to be attached directly takes all of its size at once; the other volumes grow as they are written to.")
     if any_is(data, rows, "docker", "better", workload="memory"):
@@ -178,14 +209,17 @@ def why_operations(data, rows):
     return " ".join(out)
 
 
+def with_limits(bench, *workloads):
+    """Rows of a topic: below each that with limits, which have a run file of their own."""
+    return [(name, workload) for workload in workloads for name in (bench, "limits")]
+
+
 TOPICS = (
     {"title": "Starts", "rows": [("start", "start")], "why": why_start},
     {"title": "Processor and memory", "why": why_processor,
-     "rows": [("processor", "sysbench-cpu"), ("limits", "sysbench-cpu"), ("processor", "sysbench-memory"),
-              ("processor", "sysbench-threads")]},
+     "rows": with_limits("processor", "sysbench-cpu", "sysbench-memory", "sysbench-threads")},
     {"title": "Disk", "why": why_disk,
-     "rows": [("disk", "fio:docs/examples/bench/randread.fio"), ("disk", "fio:docs/examples/bench/randwrite.fio"),
-              ("disk", "sysbench-fileio")]},
+     "rows": with_limits("disk", *FIO, "sysbench-fileio")},
     {"title": "Network", "rows": [("network", "iperf3")], "why": why_network},
     {"title": "Images and containers", "why": why_operations,
      "rows": [("operations", name) for name in (
@@ -209,7 +243,8 @@ def method(data):
         "Medians of rounds, each in an order drawn anew, with the interval that holds the true median with "
         "%s %% confidence. Ratios are taken within rounds; a difference is stated only where the interval of the ratio leaves "
         "equality out. A ratio below one is less time, disk or memory, or a lower rate. \"Limits\" are %s of a processor and "
-        "`%s` of memory. Each test of sysbench takes %s s. `host` is the same program in the same files without a container. "
+        "`%s` of memory, on stor, LXC and Docker alike; traffic, and images and waiting containers, were measured without. Each test of "
+        "sysbench takes %s s. `host` is the same program in the same files without a container, and has no limits. "
         "What all samples are, and how they were taken, is in stor-bench(1)." % (
             share, fact("limits", "cpus"), data.value("environment.json", "limits", "memory"),
             fact("seconds")))
@@ -219,8 +254,7 @@ def method(data):
 
 
 VIEW = ("The same script ran in each, with the same limits, and a network with an address. All that it printed is in "
-        "[comparison-data](comparison-data/): `inside-stor.txt`, `inside-lxc.txt` and `inside-docker.txt`; mounts and limits "
-        "stand there whole.")
+        "[comparison-data](comparison-data/): `inside-stor.txt`, `inside-lxc.txt` and `inside-docker.txt`.")
 NO_MODE = {"0": "no filter", "1": "strict", "2": "a filter"}
 
 

@@ -91,6 +91,22 @@ test_changed_data_is_found() {
 	done
 }
 
+# What is measured is told, and what is told is measured; with limits, all that has a row without them.
+test_run_files_and_rows_are_the_same() {
+	local bench
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$COMPARE python3 -c '
+import wording
+print("\n".join(sorted("%s %s" % row for topic in wording.TOPICS for row in topic["rows"] if row[0] != "operations")))' >told
+	for bench in start processor limits disk network; do
+		jq -r --arg bench $bench '.workloads | if type == "string" then [.] else . end | .[] | "\($bench) \(.)"' "$TOP/docs/examples/bench/$bench.json"
+	done | sort >measured
+	same "$(cat told)" "$(cat measured)"
+	same "$(sed -n 's/^limits //p' told)" "$(sed -nE 's/^(processor|disk) //p' told | sort)"
+	# The same limits, and the same subjects, everywhere.
+	same "$(jq -c '.backends, .peers' "$TOP"/docs/examples/bench/*.json | sort -u | wc -l)" 2
+	same "$(jq -r '.limits | select(.) | if type == "string" then . else .[] end' "$TOP"/docs/examples/bench/*.json | sort -u | paste -sd' ')" 'cpus=0.5,memory=256M none'
+}
+
 test_the_report_names_no_machine() {
 	(cd "$TOP/docs" && grep -rnE 'https?://|deb\.debian\.org|(^|[^a-z])(/work|/root|/home)/' comparison.md comparison-data comparison.svg) >found || true
 	grep -vE 'http://www\.w3\.org/2000/svg' found >strange || true
