@@ -21,6 +21,7 @@ void cells_free(struct cells *cells)
 		workload_free(&cells->workloads[i]);
 	free(cells->items);
 	free(cells->workloads);
+	strv_free(&cells->programs);
 	subjects_free(&cells->subjects);
 	*cells = (struct cells){ .count = 0 };
 }
@@ -98,6 +99,29 @@ static int begin_traffic(const struct cells *cells, struct bench *bench, struct 
 	return 0;
 }
 
+/* Asks an image for what a workload needs, and notes which version of it is there. */
+static int check_image(struct cells *cells, const struct bench *bench, const struct cell *cell,
+                       struct stor_err *err)
+{
+	/* Subject 0 is the floor, which can run anything. */
+	const struct subject *floor = &cells->subjects.items[0];
+	cleanup_free char *version = NULL, *name = NULL;
+	struct row row = cell->row;
+
+	row.limits = "";
+	if (workload_check(bench, cell->workload, floor, &row, &version, err) < 0)
+		return -1;
+	if (!version || !*version)
+		return 0;
+	name = xasprintf("%s in %s", cell->workload->does->program, row.image);
+	for (size_t i = 0; i < cells->programs.count; i += 2)
+		if (!strcmp(cells->programs.items[i], name))
+			return 0;
+	strv_take(&cells->programs, steal_ptr(&name));
+	strv_take(&cells->programs, steal_ptr(&version));
+	return 0;
+}
+
 int cells_make(struct cells *cells, struct bench *bench, struct stor_err *err)
 {
 	if (subjects_make(bench, &cells->subjects, err) < 0 ||
@@ -108,15 +132,9 @@ int cells_make(struct cells *cells, struct bench *bench, struct stor_err *err)
 		return 0;
 	for (size_t i = 0; i < cells->workload_count; i++)
 		add_rows(cells, bench->plan, &cells->workloads[i]);
-	/* Subject 0 is the floor, which can run anything. */
-	for (size_t i = 0; i < cells->count; i += cells->subjects.count) {
-		struct row row = cells->items[i].row;
-
-		row.limits = "";
-		if (workload_check(bench, cells->items[i].workload, &cells->subjects.items[0], &row,
-		                   err) < 0)
+	for (size_t i = 0; i < cells->count; i += cells->subjects.count)
+		if (check_image(cells, bench, &cells->items[i], err) < 0)
 			return -1;
-	}
 	return 0;
 }
 

@@ -23,6 +23,7 @@ struct cells {
 	size_t workload_count;
 	struct cell *items;
 	size_t count, row_count;
+	struct strv programs; /* of the images: "fio in IMAGE", what it tells of its version, … */
 };
 
 /* All rows with all subjects, which begin, and what a workload needs asked of the images. None

@@ -15,7 +15,7 @@
 
 #include <stor/util.h>
 
-#include "bench/measure/subject.h"
+#include "bench/measure/cells.h"
 #include "core/base/fs.h"
 
 #define FILE_MAX (1u << 20)
@@ -106,8 +106,9 @@ static void add_version(struct json_object *versions, const char *program)
 	add_text(versions, program, outcome.output);
 }
 
-struct json_object *environment_describe(const struct bench *bench, const struct subjects *subjects)
+struct json_object *environment_describe(const struct bench *bench, const struct cells *cells)
 {
+	const struct subjects *subjects = &cells->subjects;
 	struct json_object *facts = json_object_new_object(), *versions = json_object_new_object();
 	struct utsname name;
 
@@ -122,6 +123,8 @@ struct json_object *environment_describe(const struct bench *bench, const struct
 	for (size_t i = 0; i < subjects->count; i++)
 		if (subjects->items[i].does->program)
 			add_version(versions, subjects->items[i].does->program);
+	for (size_t i = 0; i + 1 < cells->programs.count; i += 2)
+		add_text(versions, cells->programs.items[i], cells->programs.items[i + 1]);
 	json_object_object_add(facts, "versions", versions);
 	return facts;
 }

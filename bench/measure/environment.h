@@ -6,11 +6,10 @@
 #include "bench/measure/bench.h"
 
 struct json_object;
-struct subjects;
+struct cells;
 
-/* Kernel, processor, memory, load, the filesystem that the stores lie on, versions of programs. The
- * caller owns it. What cannot be found out is left out. */
-struct json_object *environment_describe(const struct bench *bench,
-                                         const struct subjects *subjects);
+/* Kernel, processor, memory, load, the filesystem that the stores lie on, versions of programs here
+ * and in the images. The caller owns it. What cannot be found out is left out. */
+struct json_object *environment_describe(const struct bench *bench, const struct cells *cells);
 
 #endif

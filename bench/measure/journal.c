@@ -86,7 +86,7 @@ static int put(struct journal *journal, struct json_object *line, struct stor_er
 }
 
 int journal_experiment(struct journal *journal, const struct bench *bench,
-                       const struct subjects *subjects, char *const *words, struct stor_err *err)
+                       const struct cells *cells, char *const *words, struct stor_err *err)
 {
 	struct json_object *line = new_line("experiment"), *command = json_object_new_array();
 	char started[32];
@@ -102,7 +102,7 @@ int journal_experiment(struct journal *journal, const struct bench *bench,
 		json_object_array_add(command, json_object_new_string(*words));
 	json_object_object_add(line, "command", command);
 	add_double(line, "confidence", bench->plan->confidence);
-	json_object_object_add(line, "environment", environment_describe(bench, subjects));
+	json_object_object_add(line, "environment", environment_describe(bench, cells));
 	return put(journal, line, err);
 }
 

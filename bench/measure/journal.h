@@ -3,7 +3,7 @@
 #ifndef BENCH_JOURNAL_H
 #define BENCH_JOURNAL_H
 
-#include "bench/measure/workload.h"
+#include "bench/measure/cells.h"
 
 struct journal {
 	int fd;
@@ -22,7 +22,7 @@ void journal_close(struct journal *journal);
 #define cleanup_journal __attribute__((cleanup(journal_close)))
 
 int journal_experiment(struct journal *journal, const struct bench *bench,
-                       const struct subjects *subjects, char *const *words, struct stor_err *err);
+                       const struct cells *cells, char *const *words, struct stor_err *err);
 int journal_metrics(struct journal *journal, struct stor_err *err);
 int journal_case(struct journal *journal, size_t id, const struct workload *workload,
                  const struct subject *subject, const struct row *row, struct stor_err *err);

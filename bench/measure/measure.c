@@ -112,8 +112,7 @@ static int begin_file(struct experiment *e, char *const *words, struct stor_err 
 	/* Told again where it ended before all was told. */
 	if (e->past && e->past->case_count == e->cells.count)
 		return 0;
-	if (!e->past &&
-	    journal_experiment(&e->journal, &e->bench, &e->cells.subjects, words, err) < 0)
+	if (!e->past && journal_experiment(&e->journal, &e->bench, &e->cells, words, err) < 0)
 		return -1;
 	if (journal_metrics(&e->journal, err) < 0)
 		return -1;

@@ -116,26 +116,31 @@ char *workload_cannot(const struct workload *workload, const struct subject *sub
 /* --- samples --------------------------------------------------------------------------------- */
 
 int workload_check(const struct bench *bench, const struct workload *workload,
-                   const struct subject *subject, const struct row *row, struct stor_err *err)
+                   const struct subject *subject, const struct row *row, char **version,
+                   struct stor_err *err)
 {
 	cleanup_command struct command command = COMMAND_INIT;
 	cleanup_strv struct strv payload = STRV_INIT;
 	cleanup_outcome struct outcome outcome = { .status = 0 };
+	const char *program = workload->does->program;
 
-	if (!workload->does->program)
+	*version = NULL;
+	if (!program)
 		return 0;
 	strv_add(&payload, "sh");
 	strv_add(&payload, "-c");
-	strv_take(&payload, xasprintf("command -v %s", workload->does->program));
+	strv_take(&payload, xasprintf("command -v %s >/dev/null || exit; %s --version; exit 0",
+	                              program, program));
 	if (subject->does->wrap(bench, subject, row, &payload, &command, err) < 0 ||
 	    command_run(&command, &outcome, err) < 0)
 		return -1;
-	if (!outcome.status)
+	if (!outcome.status) {
+		*version = xstrndup(outcome.output, strcspn(outcome.output, "\n"));
 		return 0;
+	}
 	err_fail(err, STOR_UNSUPPORTED, 0, "workload %s: image %s has no program %s",
-	         workload->name, row->image, workload->does->program);
-	err_hint(err, "install %s in it, or take another one with --image",
-	         workload->does->program);
+	         workload->name, row->image, program);
+	err_hint(err, "install %s in it, or take another one with --image", program);
 	return -1;
 }
 

@@ -81,9 +81,14 @@ void workload_free(struct workload *workload);
 /* Why a subject does not have it, malloc'ed; NULL: it has. */
 char *workload_cannot(const struct workload *workload, const struct subject *subject);
 
-/* What the image lacks for it, asked in a container of this subject. 0: nothing; or -1 with err. */
+/*
+ * What the image lacks for it, asked in a container of this subject. 0: nothing, with *version what
+ * the program that it needs tells of its version, malloc'ed; NULL: it needs or tells none. Or -1
+ * with err.
+ */
 int workload_check(const struct bench *bench, const struct workload *workload,
-                   const struct subject *subject, const struct row *row, struct stor_err *err);
+                   const struct subject *subject, const struct row *row, char **version,
+                   struct stor_err *err);
 
 /*
  * One sample. Returns 0 with outcome->status telling how the command ended, and the reading filled

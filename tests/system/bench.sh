@@ -21,6 +21,8 @@ test_a_short_bench() {
 	nothing_is_left
 	same "$(lines experiment '.seed, .format, .command[-1]')" "$(printf '7\n1\n"data.jsonl"')"
 	same "$(lines experiment '.environment.kernel')" "\"$(uname -r)\""
+	same "$(lines experiment '.environment | has("cpu", "cores", "memory_bytes", "filesystem", "disk", "load")' | sort -u)" true
+	same "$(lines experiment '.environment.versions | keys')" '["stor"]'
 	same "$(lines case '[.case, .workload, .subject, .kind]')" \
 		'[0,"start","floor","floor"]
 [1,"start","host","host"]
@@ -220,6 +222,7 @@ test_fio_is_read() {
 	for name in sh rm mkdir cat echo printf; do ln -s busybox root/bin/$name; done
 	cat >root/bin/fio <<-'SCRIPT'
 		#!/bin/sh
+		[ "$1" != --version ] || { echo fio-3.33; exit; }
 		echo "$@" >/words
 		cat <<END
 		fio: a note
@@ -232,6 +235,7 @@ test_fio_is_read() {
 	chmod 755 root/bin/fio
 	expect 0 bench --backends dir --image "$T/root" -w fio-randread -n 1 --warm-up 0 -o data.jsonl
 	same "$(lines sample '[.values.iops, .values.bandwidth]' | sort -u)" '[121.5,4196]'
+	same "$(lines experiment ".environment.versions[\"fio in $T/root\"]")" '"fio-3.33"'
 	same "$(lines sample '.percentiles.latency | [.unit, (."50" * 1e9 | round), (."99.9" * 1e9 | round)]' | sort -u)" '["s",1000,5000000]'
 	# Throughput over time: all jobs and directions. A line of the second job comes late: 180 KiB/s,
 	# then those 200, and 30 for 50 ms and 100 for 200 ms.
@@ -246,6 +250,45 @@ test_fio_is_read() {
 	expect 0 bench --backends dir --image "$T/root" -w fio:jobs.fio -n 1 --warm-up 0 -o more.jsonl
 	same "$(jq -c 'select(.type == "sample") | .series.throughput.points | length' more.jsonl | sort -u)" 2048
 	expect 0 run_stor bench report more.jsonl
+	nothing_is_left
+}
+
+# What sysbench 1.0.20 prints of each test.
+test_sysbench_is_read() {
+	: >began
+	mkdir -p root/bin root/tmp
+	cp /bin/busybox root/bin/
+	for name in sh rm mkdir cat; do ln -s busybox root/bin/$name; done
+	cat >root/bin/sysbench <<-'SCRIPT'
+		#!/bin/sh
+		case "$*" in
+		--version) echo 'sysbench 1.0.20'; echo more ;;
+		'cpu --cpu-max-prime=20000 run') echo '    events per second:  1234.56' ;;
+		'memory run') printf 'Total operations: 300 (99.00 per second)\n\nGeneral statistics:\n    total time:                          2.0000s\n    total number of events:              300\n' ;;
+		'threads --threads=8 run') printf '    total time:                          10.0s\n    total number of events:              25\n' ;;
+		'fileio --file-total-size=128M prepare') : >file ;;
+		'fileio --file-total-size=128M --file-test-mode=rndrw --time=5 run')
+			[ -e file ] && printf '    total time:                          4.0s\n    total number of events:              10\n' ;;
+		esac
+	SCRIPT
+	chmod 755 root/bin/sysbench
+	expect 0 bench --backends dir --image "$T/root" -w sysbench-cpu,sysbench-memory,sysbench-threads,sysbench-fileio -n 1 --warm-up 0 -o data.jsonl
+	same "$(lines failure)" ''
+	same "$(lines sample '[.case, .values.events]' | sort -V | paste -sd' ')" \
+		'[0,1234.56] [1,1234.56] [2,1234.56] [3,150] [4,150] [5,150] [6,2.5] [7,2.5] [8,2.5] [9,2.5] [10,2.5] [11,2.5]'
+	same "$(lines experiment ".environment.versions[\"sysbench in $T/root\"]")" '"sysbench 1.0.20"'
+	nothing_is_left
+}
+
+test_images_and_caches_are_rows() {
+	: >began
+	mkdir -p root/bin
+	cp /bin/busybox root/bin/
+	ln -s busybox root/bin/sh
+	expect 0 bench --backends dir --image "busybox,$T/root" --cache warm,cold -w 'exit 0' -n 1 --warm-up 0 -o data.jsonl
+	same "$(lines case 'select(.subject == "dir") | [.image, .cache]' | paste -sd' ')" \
+		"[\"busybox\",\"warm\"] [\"busybox\",\"cold\"] [\"$T/root\",\"warm\"] [\"$T/root\",\"cold\"]"
+	same "$(lines sample | wc -l)" 12
 	nothing_is_left
 }
 
