@@ -104,7 +104,9 @@ def glance(data):
 
 def compose(data, folder):
     blocks = intro(data) + ["![Median time of a start, with intervals](comparison.svg)", "## In short", glance(data), wording.RATIOS,
-                            wording.in_short(data)]
+                            wording.in_short(data, wording.DIFFERENCES)]
+    none = wording.in_short(data, wording.NO_DIFFERENCES)
+    blocks += folded("Where no difference is shown", none) if none else []
     blocks += topics(data) + views(data, folder) + ["## What this does not tell", wording.not_told(data)]
     return "\n\n".join(block for block in blocks if block) + "\n"
 

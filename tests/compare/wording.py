@@ -66,12 +66,15 @@ RATIOS = ("Behind each verdict stands the ratio of stor's figure to the other's,
           "the greatest. Of time, disk and memory less is better; of rates, which are so many a second, more.")
 
 
-def in_short(data):
-    """Where stor wins, where no difference is shown, and where it loses, on which backends."""
+DIFFERENCES = (("better", "stor is better than %s at"), ("worse", "**stor loses** to %s at"))
+NO_DIFFERENCES = (("none", "no difference from %s is shown at"),)
+
+
+def in_short(data, verdicts_and_heads):
+    """Where stor wins, where it loses, and where no difference is shown, on which backends."""
     rows = [row for topic in TOPICS for row in verdicts.rows(data, topic)]
     lines = []
-    for found, head in (("better", "stor is better than %s at"), ("worse", "**stor loses** to %s at"),
-                        ("none", "no difference from %s is shown at")):
+    for found, head in verdicts_and_heads:
         for peer in verdicts.PEERS:
             # Rows of a workload that differ in limits alone, on the same backends, are told together.
             told = {}
