@@ -312,7 +312,7 @@ test_until_intervals_are_narrow() {
 	: >began
 	expect 0 bench --backends dir -w start -n 6-40 --precision 99% -o data.jsonl
 	same "$(lines end .reason)" '"interval reached"'
-	[ "$(lines sample 'select(.warmup | not)' | wc -l)" -lt 60 ] || fail 'it did not stop'
+	[ "$(lines sample "select(.warmup | not)" | wc -l)" -lt 120 ] || fail "it did not stop"
 }
 
 test_wrong_wishes() {
