@@ -169,6 +169,7 @@ int backend_is_in_use(const struct backend *b, const struct stor_volume *v, bool
 
 int backend_destroy(const struct backend *b, const struct stor_volume *v, struct stor_err *err)
 {
+	const struct stor_destroy_req req = { .struct_size = sizeof(req) };
 	struct stor_volume volume = backend_call_volume(v);
 	struct backend_call call;
 
@@ -178,7 +179,7 @@ int backend_destroy(const struct backend *b, const struct stor_volume *v, struct
 		                "stor's to remove",
 		                v->path);
 	backend_call_begin(&call, b, "destroy", v->path);
-	return backend_call_end(&call, b->ops.destroy(&volume, &call.err), err);
+	return backend_call_end(&call, b->ops.destroy(&volume, &req, &call.err), err);
 }
 
 int backend_clone(const struct backend *b, const struct stor_volume *v, struct stor_clone_req *req,

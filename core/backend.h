@@ -17,6 +17,9 @@
 struct backend {
 	struct stor_backend ops; /* host's copy: the common size copied, the rest zero */
 	char *file;              /* absolute path of the shared object */
+	/* ops.params, where its header has entries of another size; NULL: they are the backend's.
+	 */
+	struct stor_param *own_params;
 };
 
 /* Load MODULES/backends/stor-NAME.so; a name with a '/' is a file. Loading twice gives the same
@@ -35,6 +38,8 @@ const struct backend *backend_probe(const char *path, struct stor_err *err);
 struct params {
 	struct stor_value *values; /* parallel to the backend's table */
 	size_t count;
+	/* The same for stor_volume.values, where the backend's header has them. */
+	struct stor_value *handed;
 	struct strv texts; /* owns the strings */
 };
 

@@ -144,6 +144,12 @@ int backend_check_attachment(const struct backend *b, struct stor_attachment *at
 		                "backend \"%s\": attach returned only one of control_fd and "
 		                "server_pidfd",
 		                b->ops.name);
+	if (attachment->flags & ~STOR_ATTACHED_DISCARD)
+		return err_fail(
+			err, STOR_FAILED, 0,
+			"backend \"%s\": attach returned flags 0x%x, which this stor does not "
+			"know",
+			b->ops.name, attachment->flags);
 	switch (attachment->kind) {
 	case STOR_ATTACHED_BLOCK:
 		return check_block(b, attachment->fd, err);

@@ -10,7 +10,35 @@
 #define NAME_MAX_BYTES 32
 
 /* Everything up to the last mandatory callback. */
-#define SMALLEST_TABLE (offsetof(struct stor_backend, destroy) + sizeof(void *))
+#define SMALLEST_TABLE STOR_SIZE_UP_TO(struct stor_backend, destroy)
+
+static int refuse_version(const struct stor_backend *table, const char *file, struct stor_err *err)
+{
+	err_fail(err, STOR_UNSUPPORTED, 0,
+	         "load %s: made for ABI version %u, this stor has version %u", file,
+	         table->abi_version, STOR_ABI_VERSION);
+	if (table->abi_version > STOR_ABI_VERSION)
+		err_hint(err, "it needs a newer stor, or to be compiled with this stor's "
+		              "<stor/backend.h>");
+	else
+		err_hint(err, "compile it again with this stor's <stor/backend.h>");
+	return -1;
+}
+
+/* Entries of arrays, whose size the table has for them. */
+static int check_entry_sizes(const struct stor_backend *table, const char *file,
+                             struct stor_err *err)
+{
+	if (table->param_size >= STOR_SIZE_UP_TO(struct stor_param, help) &&
+	    table->param_size % _Alignof(struct stor_param) == 0 &&
+	    table->value_size >= STOR_SIZE_UP_TO(struct stor_value, number) &&
+	    table->value_size % _Alignof(struct stor_value) == 0)
+		return 0;
+	return err_fail(
+		err, STOR_UNSUPPORTED, 0,
+		"load %s: its parameters have %u bytes and their values %u, as in no version", file,
+		table->param_size, table->value_size);
+}
 
 int backend_check_header(const struct stor_backend *table, const char *file, struct stor_err *err)
 {
@@ -26,13 +54,8 @@ int backend_check_header(const struct stor_backend *table, const char *file, str
 		return err_fail(err, STOR_UNSUPPORTED, 0,
 		                "load %s: its table has %zu bytes, too few for any version", file,
 		                table->struct_size);
-	if (table->abi_version != STOR_ABI_VERSION) {
-		err_fail(err, STOR_UNSUPPORTED, 0,
-		         "load %s: made for ABI version %u, this stor has version %u", file,
-		         table->abi_version, STOR_ABI_VERSION);
-		err_hint(err, "compile it again with this stor's <stor/backend.h>");
-		return -1;
-	}
+	if (table->abi_version != STOR_ABI_VERSION)
+		return refuse_version(table, file, err);
 	if (table->struct_size < SMALLEST_TABLE)
 		return err_fail(err, STOR_UNSUPPORTED, 0,
 		                "load %s: its table has %zu bytes, the mandatory part has %zu",
@@ -44,7 +67,7 @@ int backend_check_header(const struct stor_backend *table, const char *file, str
 		err_hint(err, "this is stor %s", STOR_VERSION);
 		return -1;
 	}
-	return 0;
+	return check_entry_sizes(table, file, err);
 }
 
 static int refuse(const struct backend *b, struct stor_err *err, const char *why)

@@ -12,6 +12,9 @@ int backend_check_header(const struct stor_backend *table, const char *file, str
 /* The host's copy: mandatory members, the name, the parameter table, callbacks that go together. */
 int backend_check_table(const struct backend *backend, struct stor_err *err);
 
+/* Have the parameter table with entries as large as this stor's: copied, where they are not. */
+int params_take_table(struct backend *backend, struct stor_err *err);
+
 /* The parameter table alone. */
 int params_check_table(const struct backend *backend, struct stor_err *err);
 

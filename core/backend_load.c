@@ -93,8 +93,10 @@ static const struct backend *load_file(const char *file, struct stor_err *err)
 	entry = xcalloc(1, sizeof(*entry));
 	entry->backend.file = xstrdup(file);
 	if (copy_table(table, file, &entry->backend.ops, err) < 0 ||
+	    params_take_table(&entry->backend, err) < 0 ||
 	    backend_check_table(&entry->backend, err) < 0 ||
 	    start_backend(&entry->backend, err) < 0) {
+		free(entry->backend.own_params);
 		free(entry->backend.file);
 		free(entry);
 		return NULL;
@@ -182,6 +184,7 @@ int backend_names(struct strv *names, struct stor_err *err)
 /* How sure the backend is that the path is a volume of its own; a broken one is not at all. */
 static int probe_one(const char *name, const char *path, int fd, const struct backend **found)
 {
+	const struct stor_probe_req req = { .struct_size = sizeof(req), .path = path, .fd = fd };
 	struct stor_err ignored = STOR_ERR_INIT;
 	const struct backend *b = backend_load(name, &ignored);
 
@@ -192,7 +195,7 @@ static int probe_one(const char *name, const char *path, int fd, const struct ba
 	*found = b;
 	if (!b->ops.probe || lseek(fd, 0, SEEK_SET) < 0)
 		return 0;
-	return b->ops.probe(path, fd);
+	return b->ops.probe(&req);
 }
 
 const struct backend *backend_probe(const char *path, struct stor_err *err)

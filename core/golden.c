@@ -124,7 +124,7 @@ int golden_open(struct store *store, const struct image *image, const struct gol
 	volume_init(&golden, store, VOLUME_GOLDEN, opts->backend, key, dir, NULL);
 	golden.params = params;
 	params = (struct params){ .values = NULL };
-	golden.ref.values = golden.params.values;
+	golden.ref.values = golden.params.handed;
 	if (!exists(store, dir) && make_once(store, image, opts, &golden, err) < 0) {
 		volume_free(&golden);
 		return -1;

@@ -17,6 +17,7 @@
 #include "core/base/err.h"
 #include "core/base/proc.h"
 #include "core/base/sys.h"
+#include "core/sized.h"
 
 /* What parent and child share; `out` follows, on a boundary that suits any type. */
 struct shared {
@@ -92,7 +93,7 @@ static int take_result(const struct stor_call_req *req, const struct shared *sha
 	               : 0;
 }
 
-int host_call_isolated(const struct stor_call_req *req, struct stor_err *err)
+static int call_isolated(const struct stor_call_req *req, struct stor_err *err)
 {
 	size_t size = sizeof(struct shared) + req->out_size;
 	struct shared *shared =
@@ -119,4 +120,15 @@ int host_call_isolated(const struct stor_call_req *req, struct stor_err *err)
 	result = is_late < 0 ? -1 : take_result(req, shared, status, is_late, err);
 	munmap(shared, size);
 	return result;
+}
+
+int host_call_isolated(const struct stor_call_req *req, struct stor_err *err)
+{
+	struct stor_call_req known;
+
+	if (sized_take(&known, sizeof(known), req,
+	               STOR_SIZE_UP_TO(struct stor_call_req, out_size)) < 0)
+		return err_fail(err, STOR_FAILED, 0,
+		                "isolated call: struct_size is smaller than in any version");
+	return call_isolated(&known, err);
 }

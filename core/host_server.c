@@ -21,6 +21,7 @@
 #include "core/base/err.h"
 #include "core/base/proc.h"
 #include "core/base/sys.h"
+#include "core/sized.h"
 
 #define KEEP_MAX 256
 
@@ -88,7 +89,7 @@ static void reset_signals(void)
 static int become_server(const struct stor_server_req *req, int *kept, size_t count, int control_fd,
                          int peer_fd)
 {
-	bool keeps_peer = STOR_HAS(req, flags) && req->flags & STOR_SERVER_KEEPS_PEER;
+	bool keeps_peer = req->flags & STOR_SERVER_KEEPS_PEER;
 	int null_fd, self_fd, result;
 
 	reset_signals();
@@ -140,8 +141,24 @@ static int list_kept(const struct stor_server_req *req, int control_fd, int *kep
 	return count;
 }
 
-int host_spawn_server(const struct stor_server_req *req, struct stor_server *server,
-                      struct stor_err *err)
+/* The request as this stor has it, and room for the answer. */
+static int take_request(const struct stor_server_req *from, const struct stor_server *server,
+                        struct stor_server_req *req, struct stor_err *err)
+{
+	if (sized_take(req, sizeof(*req), from, STOR_SIZE_UP_TO(struct stor_server_req, keep_fds)) <
+	            0 ||
+	    !STOR_HAS(server, control_fd))
+		return err_fail(err, STOR_FAILED, 0,
+		                "start a server: struct_size is smaller than in any version");
+	if (req->flags & ~STOR_SERVER_KEEPS_PEER)
+		return err_fail(err, STOR_UNSUPPORTED, 0,
+		                "start %s: flags 0x%x, which this stor does not know", req->name,
+		                req->flags);
+	return 0;
+}
+
+static int spawn(const struct stor_server_req *req, struct stor_server *server,
+                 struct stor_err *err)
 {
 	cleanup_close int our_fd = -1, their_fd = -1;
 	int ends[2], kept[KEEP_MAX] = { 0 }, count, pidfd;
@@ -168,4 +185,12 @@ int host_spawn_server(const struct stor_server_req *req, struct stor_server *ser
 	server->pidfd = pidfd;
 	server->control_fd = steal_fd(&our_fd);
 	return 0;
+}
+
+int host_spawn_server(const struct stor_server_req *req, struct stor_server *server,
+                      struct stor_err *err)
+{
+	struct stor_server_req known;
+
+	return take_request(req, server, &known, err) < 0 ? -1 : spawn(&known, server, err);
 }

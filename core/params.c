@@ -68,6 +68,11 @@ static int refuse(const struct backend *b, const char *key, const char *why, str
 	                why);
 }
 
+static int refuse_endless(const struct backend *b, const char *key, struct stor_err *err)
+{
+	return refuse(b, key, "too many parameters, or no end mark", err);
+}
+
 /* "one|two|three": no part empty, none twice. */
 static bool are_choices(const char *choices)
 {
@@ -115,14 +120,39 @@ static int check_param(const struct backend *b, const struct stor_param *param,
 	return 0;
 }
 
+/* Entry `i` of an array whose entries are `size` apart. */
+static const struct stor_param *param_at(const struct stor_backend *ops, size_t i)
+{
+	return (const struct stor_param *)(const void *)((const char *)ops->params +
+	                                                 i * ops->param_size);
+}
+
+int params_take_table(struct backend *backend, struct stor_err *err)
+{
+	struct stor_backend *ops = &backend->ops;
+	size_t count = 0, known = sizeof(struct stor_param);
+
+	if (!ops->params || ops->param_size == sizeof(struct stor_param))
+		return 0;
+	while (param_at(ops, count)->key)
+		if (count++ == PARAMS_MAX)
+			return refuse_endless(backend, param_at(ops, PARAMS_MAX)->key, err);
+	if (known > ops->param_size)
+		known = ops->param_size;
+	backend->own_params = xcalloc(count + 1, sizeof(struct stor_param));
+	for (size_t i = 0; i < count; i++)
+		memcpy(&backend->own_params[i], param_at(ops, i), known);
+	ops->params = backend->own_params;
+	return 0;
+}
+
 int params_check_table(const struct backend *backend, struct stor_err *err)
 {
 	const struct stor_param *table = backend->ops.params;
 
 	for (size_t i = 0; table && table[i].key; i++) {
 		if (i == PARAMS_MAX)
-			return refuse(backend, table[i].key, "too many parameters, or no end mark",
-			              err);
+			return refuse_endless(backend, table[i].key, err);
 		if (check_param(backend, &table[i], err) < 0)
 			return -1;
 	}
@@ -232,6 +262,24 @@ static int set_unless_given(struct params *params, const struct backend *b, size
 	return 0;
 }
 
+/* The values, as far apart as the backend's header has them. */
+static void hand_values(struct params *params, const struct backend *b)
+{
+	size_t size = b->ops.value_size, known = sizeof(struct stor_value);
+	char *handed;
+
+	if (size == known) {
+		params->handed = params->values;
+		return;
+	}
+	handed = xcalloc(params->count, size);
+	if (known > size)
+		known = size;
+	for (size_t i = 0; i < params->count; i++)
+		memcpy(handed + i * size, &params->values[i], known);
+	params->handed = (struct stor_value *)(void *)handed;
+}
+
 int params_parse(struct params *params, const struct backend *backend, const struct strv *given,
                  const struct record *recorded, uint32_t scope, struct stor_err *err)
 {
@@ -244,6 +292,7 @@ int params_parse(struct params *params, const struct backend *backend, const str
 	for (size_t i = 0; i < params->count; i++)
 		if (set_unless_given(params, backend, i, recorded, err) < 0)
 			goto failed;
+	hand_values(params, backend);
 	return 0;
 failed:
 	params_free(params);
@@ -263,6 +312,8 @@ void params_save(const struct params *params, const struct backend *backend, str
 
 void params_free(struct params *params)
 {
+	if (params->handed != params->values)
+		free(params->handed);
 	free(params->values);
 	strv_free(&params->texts);
 	memset(params, 0, sizeof(*params));

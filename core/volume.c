@@ -64,7 +64,7 @@ int volume_set_params(struct volume *volume, const struct strv *given, uint32_t 
 {
 	if (params_parse(&volume->params, volume->backend, given, &volume->record, scope, err) < 0)
 		return -1;
-	volume->ref.values = volume->params.values;
+	volume->ref.values = volume->params.handed;
 	return 0;
 }
 
@@ -175,7 +175,7 @@ int volume_of_container(struct store *store, const char *id, const struct record
 	if (params_parse(&volume->params, backend, NULL, record,
 	                 STOR_PARAM_CREATE | STOR_PARAM_ATTACH, err) < 0)
 		return -1;
-	volume->ref.values = volume->params.values;
+	volume->ref.values = volume->params.handed;
 	return 0;
 }
 

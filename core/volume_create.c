@@ -170,7 +170,7 @@ static int clone_to(struct store *store, const struct volume *source, const char
 	copy_params(&source->record, &params);
 	if (params_parse(&made.params, made.backend, NULL, &params, STOR_PARAM_CREATE, err) < 0)
 		return -1;
-	made.ref.values = made.params.values;
+	made.ref.values = made.params.handed;
 	kill_point("clone-folder");
 	if (backend_clone(source->backend, &made.ref, &req, err) < 0)
 		return -1;

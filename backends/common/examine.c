@@ -13,7 +13,7 @@
 
 #include <stor/util.h>
 
-int examine_loop_devices(stor_finding_fn emit, void *ctx)
+int examine_loop_devices(const struct stor_examine_req *req)
 {
 	cleanup_close int control_fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	int number = control_fd < 0 ? -1 : ioctl(control_fd, LOOP_CTL_GET_FREE);
@@ -32,7 +32,7 @@ int examine_loop_devices(stor_finding_fn emit, void *ctx)
 	else
 		snprintf(detail, sizeof(detail), "%s: %s: no volume can be attached",
 		         control_fd < 0 ? "/dev/loop-control" : "a free device", strerror(errno));
-	return emit(ctx, &finding);
+	return req->emit(req->emit_ctx, &finding);
 }
 
 static bool is_in_path(const char *program)
@@ -51,8 +51,8 @@ static bool is_in_path(const char *program)
 	return false;
 }
 
-int examine_program(const char *program, const char *package, const char *use, stor_finding_fn emit,
-                    void *ctx)
+int examine_program(const char *program, const char *package, const char *use,
+                    const struct stor_examine_req *req)
 {
 	char detail[128], remedy[128];
 	const struct stor_finding finding = {
@@ -65,5 +65,5 @@ int examine_program(const char *program, const char *package, const char *use, s
 
 	snprintf(detail, sizeof(detail), "%s%s", finding.is_there ? "for " : "not there: no ", use);
 	snprintf(remedy, sizeof(remedy), "install it: the package %s has it", package);
-	return emit(ctx, &finding);
+	return req->emit(req->emit_ctx, &finding);
 }

@@ -6,10 +6,10 @@
 #include <stor/backend.h>
 
 /* Can a loop device be had? Returns what emit() does. */
-int examine_loop_devices(stor_finding_fn emit, void *ctx);
+int examine_loop_devices(const struct stor_examine_req *req);
 
 /* Is the program in PATH? `package` has it. Returns what emit() does. */
-int examine_program(const char *program, const char *package, const char *use, stor_finding_fn emit,
-                    void *ctx);
+int examine_program(const char *program, const char *package, const char *use,
+                    const struct stor_examine_req *req);
 
 #endif

@@ -78,17 +78,16 @@ static int make_root(const struct stor_volume *volume, struct stor_err *err)
 	return steal_fd(&fd);
 }
 
-static int dir_probe(const char *path, int fd)
+static int dir_probe(const struct stor_probe_req *req)
 {
 	static const char *const names[] = { "bin", "sbin", "usr", "etc", "lib", "dev", "var" };
 	int found = 0;
 	struct stat st;
 
-	(void)path;
-	if (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode))
+	if (fstat(req->fd, &st) < 0 || !S_ISDIR(st.st_mode))
 		return 0;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		found += !faccessat(fd, names[i], F_OK, AT_SYMLINK_NOFOLLOW);
+		found += !faccessat(req->fd, names[i], F_OK, AT_SYMLINK_NOFOLLOW);
 	/* Formats that keep their images in a directory are surer of theirs. */
 	return found ? 30 + 5 * found : 0;
 }
@@ -224,11 +223,13 @@ static int dir_info(const struct stor_volume *volume, struct stor_info *info, st
 	return 0;
 }
 
-static int dir_destroy(const struct stor_volume *volume, struct stor_err *err)
+static int dir_destroy(const struct stor_volume *volume, const struct stor_destroy_req *req,
+                       struct stor_err *err)
 {
 	cleanup_close int folder_fd = open(volume->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int root_fd = -1;
 
+	(void)req;
 	if (folder_fd < 0)
 		return errno == ENOENT
 		               ? 0

@@ -88,13 +88,13 @@ int loop_lock_image(const struct stor_volume *volume, int image_fd, int operatio
 	return host->fail(err, STOR_BUSY, 0, "image %s is in use", path);
 }
 
-static int loop_probe(const char *path, int fd)
+static int loop_probe(const struct stor_probe_req *req)
 {
 	struct stor_superblock sb;
 	struct stat st;
 
-	(void)path;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || stor_superblock_read(fd, &sb) < 0)
+	if (fstat(req->fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    stor_superblock_read(req->fd, &sb) < 0)
 		return 0;
 	return sb.fs_type ? 80 : 0;
 }
@@ -147,11 +147,13 @@ static int loop_release(const struct stor_volume *volume, const struct stor_rele
 	return 0;
 }
 
-static int loop_destroy(const struct stor_volume *volume, struct stor_err *err)
+static int loop_destroy(const struct stor_volume *volume, const struct stor_destroy_req *req,
+                        struct stor_err *err)
 {
 	cleanup_close int fd = -1;
 	char path[PATH_MAX];
 
+	(void)req;
 	loop_image_path(volume, path, sizeof(path));
 	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd >= 0 && loop_lock_image(volume, fd, LOCK_EX, 0, err) < 0)
@@ -161,12 +163,12 @@ static int loop_destroy(const struct stor_volume *volume, struct stor_err *err)
 	return 0;
 }
 
-static int loop_examine(stor_finding_fn emit, void *ctx, struct stor_err *err)
+static int loop_examine(const struct stor_examine_req *req, struct stor_err *err)
 {
 	(void)err;
-	if (examine_loop_devices(emit, ctx))
+	if (examine_loop_devices(req))
 		return -1;
-	return examine_program("e2fsck", "e2fsprogs", "stor volume check", emit, ctx);
+	return examine_program("e2fsck", "e2fsprogs", "stor volume check", req);
 }
 
 static struct stor_backend loop_backend = {

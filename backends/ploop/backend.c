@@ -54,22 +54,22 @@ static bool has_descriptor(int dir_fd)
 	return !fstatat(dir_fd, PLOOP_DESCRIPTOR_NAME, &st, 0) && S_ISREG(st.st_mode);
 }
 
-static int ploop_probe(const char *path, int fd)
+static int ploop_probe(const struct stor_probe_req *req)
 {
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	const char *slash = strrchr(req->path, '/'), *name = slash ? slash + 1 : req->path;
 	uint8_t raw[PLOOP_HEADER_BYTES];
 	struct ploop_header header;
 	struct stat st;
 
-	if (fstat(fd, &st) < 0)
+	if (fstat(req->fd, &st) < 0)
 		return 0;
 	if (S_ISDIR(st.st_mode))
-		return has_descriptor(fd) ? SURE_DESCRIPTOR : 0;
+		return has_descriptor(req->fd) ? SURE_DESCRIPTOR : 0;
 	if (!S_ISREG(st.st_mode))
 		return 0;
 	if (!strcmp(name, PLOOP_DESCRIPTOR_NAME))
 		return SURE_DESCRIPTOR;
-	if (pread_all(fd, raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
+	if (pread_all(req->fd, raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
 		return 0;
 	return ploop_header_parse(raw, &header) ? 0 : SURE_MAGIC;
 }
@@ -118,13 +118,15 @@ static int remove_one(void *ctx, const char *name)
 	                  name);
 }
 
-int ploop_destroy(const struct stor_volume *volume, struct stor_err *err)
+int ploop_destroy(const struct stor_volume *volume, const struct stor_destroy_req *req,
+                  struct stor_err *err)
 {
 	cleanup_close int dir_fd = open(volume->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct removal removal = { .path = volume->path, .dir_fd = dir_fd, .err = err };
 	struct ploop_dir *dir;
 	int r;
 
+	(void)req;
 	if (dir_fd < 0 && errno == ENOENT)
 		return 0;
 	dir = dir_fd < 0 ? NULL : ploop_dir_open_fd(dir_fd);

@@ -48,7 +48,8 @@ int ploop_detach(const struct stor_volume *volume, const struct stor_detach_req 
 int ploop_release(const struct stor_volume *volume, const struct stor_release_req *req,
                   struct stor_err *err);
 int ploop_info(const struct stor_volume *volume, struct stor_info *info, struct stor_err *err);
-int ploop_destroy(const struct stor_volume *volume, struct stor_err *err);
+int ploop_destroy(const struct stor_volume *volume, const struct stor_destroy_req *req,
+                  struct stor_err *err);
 int ploop_clone(const struct stor_volume *volume, const struct stor_clone_req *req,
                 struct stor_err *err);
 int ploop_resize(const struct stor_volume *volume, const struct stor_resize_req *req,
@@ -57,11 +58,11 @@ int ploop_check(const struct stor_volume *volume, const struct stor_check_req *r
                 enum stor_verdict *verdict, struct stor_err *err);
 int ploop_compact(const struct stor_volume *volume, struct stor_compact_req *req,
                   struct stor_err *err);
-int ploop_examine(stor_finding_fn emit, void *ctx, struct stor_err *err);
+int ploop_examine(const struct stor_examine_req *req, struct stor_err *err);
 
 int ploop_snapshot(const struct stor_volume *volume, const struct stor_snapshot_req *req,
                    struct stor_err *err);
-int ploop_snapshot_list(const struct stor_volume *volume, stor_snapshot_fn emit, void *ctx,
+int ploop_snapshot_list(const struct stor_volume *volume, const struct stor_snapshot_list_req *req,
                         struct stor_err *err);
 int ploop_snapshot_delete(const struct stor_volume *volume, const struct stor_snapshot_req *req,
                           struct stor_err *err);
@@ -69,7 +70,8 @@ int ploop_rollback(const struct stor_volume *volume, const struct stor_snapshot_
                    struct stor_err *err);
 int ploop_merge(const struct stor_volume *volume, const struct stor_snapshot_req *req,
                 struct stor_err *err);
-int ploop_convert(const struct stor_volume *volume, struct stor_err *err);
+int ploop_convert(const struct stor_volume *volume, const struct stor_convert_req *req,
+                  struct stor_err *err);
 
 /* End an attachment that was made within a callback: its mark is taken back when this returns. */
 int ploop_end_attachment(const struct stor_volume *volume, struct stor_attachment *attachment,

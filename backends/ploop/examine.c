@@ -14,7 +14,7 @@
 #include "ploop/driver.h"
 #include "ploop/libploop.h"
 
-static int examine_fuse(stor_finding_fn emit, void *ctx)
+static int examine_fuse(const struct stor_examine_req *req)
 {
 	cleanup_close int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	char detail[128];
@@ -31,11 +31,11 @@ static int examine_fuse(stor_finding_fn emit, void *ctx)
 		         export_wants_wide_ring() ? ", over io_uring" : "");
 	else
 		snprintf(detail, sizeof(detail), "%s: attach=direct alone", strerror(errno));
-	return emit(ctx, &finding);
+	return req->emit(req->emit_ctx, &finding);
 }
 
 /* No other kernel lacks it: the engine needs none. */
-static int examine_driver(stor_finding_fn emit, void *ctx)
+static int examine_driver(const struct stor_examine_req *req)
 {
 	const struct stor_finding finding = {
 		.struct_size = sizeof(finding),
@@ -44,10 +44,10 @@ static int examine_driver(stor_finding_fn emit, void *ctx)
 		.detail = "for attach=kernel, which needs libploop too",
 	};
 
-	return ploop_driver_is_there() ? emit(ctx, &finding) : 0;
+	return ploop_driver_is_there() ? req->emit(req->emit_ctx, &finding) : 0;
 }
 
-static int examine_libploop(stor_finding_fn emit, void *ctx, struct stor_err *err)
+static int examine_libploop(const struct stor_examine_req *req, struct stor_err *err)
 {
 	const struct libploop_job job = { .op = LIBPLOOP_FIND, .dir_fd = -1 };
 	struct libploop_answer answer;
@@ -61,13 +61,13 @@ static int examine_libploop(stor_finding_fn emit, void *ctx, struct stor_err *er
 		return -1;
 	finding.is_there = answer.result == LIBPLOOP_DONE;
 	finding.detail = answer.text;
-	return emit(ctx, &finding);
+	return req->emit(req->emit_ctx, &finding);
 }
 
-int ploop_examine(stor_finding_fn emit, void *ctx, struct stor_err *err)
+int ploop_examine(const struct stor_examine_req *req, struct stor_err *err)
 {
-	if (examine_loop_devices(emit, ctx) || examine_fuse(emit, ctx) ||
-	    examine_driver(emit, ctx) || examine_libploop(emit, ctx, err))
+	if (examine_loop_devices(req) || examine_fuse(req) || examine_driver(req) ||
+	    examine_libploop(req, err))
 		return -1;
-	return examine_program("e2fsck", "e2fsprogs", "check of the filesystem inside", emit, ctx);
+	return examine_program("e2fsck", "e2fsprogs", "check of the filesystem inside", req);
 }

@@ -185,7 +185,7 @@ int ploop_snapshot(const struct stor_volume *volume, const struct stor_snapshot_
 	return r;
 }
 
-int ploop_snapshot_list(const struct stor_volume *volume, stor_snapshot_fn emit, void *ctx,
+int ploop_snapshot_list(const struct stor_volume *volume, const struct stor_snapshot_list_req *req,
                         struct stor_err *err)
 {
 	cleanup_ploop_volume struct ploop_volume pv = PLOOP_VOLUME_INIT;
@@ -198,7 +198,7 @@ int ploop_snapshot_list(const struct stor_volume *volume, stor_snapshot_fn emit,
 		return 0;
 	if (ploop_disk_load(pv.dir, pv.path, 0, &disk, err))
 		return -1;
-	r = ploop_op_snapshots(&disk, emit, ctx, err);
+	r = ploop_op_snapshots(&disk, req->emit, req->emit_ctx, err);
 	ploop_disk_close(&disk);
 	return r;
 }
@@ -278,13 +278,15 @@ static int restore_descriptor(const struct stor_volume *volume, struct stor_err 
 	return ploop_op_restore_descriptor(pv.dir, pv.descriptor.images[0].file, err);
 }
 
-int ploop_convert(const struct stor_volume *volume, struct stor_err *err)
+int ploop_convert(const struct stor_volume *volume, const struct stor_convert_req *req,
+                  struct stor_err *err)
 {
 	const struct stor_value *values = volume->values;
 	unsigned version = (unsigned)values[PLOOP_PARAM_FORMAT].number + 1;
 	struct stopped s;
 	int r = 0;
 
+	(void)req;
 	if (values[PLOOP_PARAM_CLUSTER].is_explicit || values[PLOOP_PARAM_JOURNAL].is_explicit ||
 	    values[PLOOP_PARAM_INODE_RATIO].is_explicit)
 		return host->fail(err, STOR_UNSUPPORTED, 0,

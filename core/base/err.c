@@ -35,7 +35,8 @@ int err_fail(struct stor_err *err, enum stor_status status, int errnum, const ch
 		prepend(err, text);
 		return -1;
 	}
-	err->status = status == STOR_OK ? STOR_FAILED : status;
+	/* A backend made for a later stor may know more of them. */
+	err->status = status > STOR_OK && status <= STOR_UNSUPPORTED ? status : STOR_FAILED;
 	err->errnum = errnum;
 	memcpy(err->text, text, sizeof(text));
 	return -1;

@@ -324,7 +324,7 @@ static void test_convert(struct suite *s)
 			                 &err) < 0)
 				fail(s, "parameters: %s", err.text);
 			strv_free(&given);
-			vol.ref.values = vol.params.values;
+			vol.ref.values = vol.params.handed;
 			err_clear(&err);
 			if (guarded(s, "convert", backend_convert(s->backend, &vol.ref, &err)) <
 			    0) {
@@ -423,6 +423,7 @@ static void test_probe_is_modest(struct suite *s)
 {
 	static const char *const strange[] = { "/dev/null", "/proc/self/status", "/dev/full" };
 	cleanup_free char *empty = xasprintf("%s/empty", s->dir);
+	struct stor_probe_req req = { .struct_size = sizeof(req) };
 	int score;
 
 	require(s, !mkdir(empty, 0700), "make directory: %s", strerror(errno));
@@ -430,7 +431,9 @@ static void test_probe_is_modest(struct suite *s)
 		const char *path = i < 3 ? strange[i] : empty;
 		cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-		score = guarded(s, "probe", s->backend->ops.probe(path, fd));
+		req.path = path;
+		req.fd = fd;
+		score = guarded(s, "probe", s->backend->ops.probe(&req));
 		require(s, score >= 0 && score <= 100, "probe says %d of %s", score, path);
 		require(s, score <= 50, "probe takes %s for a volume", path);
 	}

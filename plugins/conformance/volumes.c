@@ -31,7 +31,7 @@ void vol_prepare(struct suite *s, const char *name, const char *extra, struct vo
 		fail(s, "parameters: %s", err.text);
 	strv_free(&given);
 	vol->ref.path = vol->path;
-	vol->ref.values = vol->params.values;
+	vol->ref.values = vol->params.handed;
 }
 
 struct stor_create_req create_request(struct suite *s, int source_fd, const char *source_path)

@@ -64,8 +64,10 @@ static int mine_info(const struct stor_volume *volume, struct stor_info *info, s
 }
 
 /* Remove the content, but not the directory; STOR_BUSY while it is attached. */
-static int mine_destroy(const struct stor_volume *volume, struct stor_err *err)
+static int mine_destroy(const struct stor_volume *volume, const struct stor_destroy_req *req,
+                        struct stor_err *err)
 {
+	(void)req;
 	return not_written(volume, "destroy", err);
 }
 

@@ -38,8 +38,10 @@ static int bad_info(const struct stor_volume *volume, struct stor_info *info, st
 	return host->fail(err, STOR_FAILED, 0, "bad: info %s", volume->path);
 }
 
-static int bad_destroy(const struct stor_volume *volume, struct stor_err *err)
+static int bad_destroy(const struct stor_volume *volume, const struct stor_destroy_req *req,
+                       struct stor_err *err)
 {
+	(void)req;
 	return host->fail(err, STOR_FAILED, 0, "bad: destroy %s", volume->path);
 }
 
@@ -145,18 +147,27 @@ const struct stor_backend *stor_backend_init(void)
 {
 	return bad_backend.kind ? &bad_backend : 0;
 }
-#elif defined(BAD_KIND) || defined(BAD_VERSION) || defined(BAD_SIZE) || defined(BAD_TINY) ||       \
-	defined(BAD_LONGER) || defined(BAD_SHORTER)
+#elif defined(BAD_KIND) || defined(BAD_VERSION) || defined(BAD_VERSION_0) ||                       \
+	defined(BAD_PARAM_SIZE) || defined(BAD_VALUE_SIZE) || defined(BAD_SIZE) ||                 \
+	defined(BAD_TINY) || defined(BAD_LONGER) || defined(BAD_SHORTER)
 __attribute__((visibility("default"))) const struct stor_backend *stor_backend_init(void);
 const struct stor_backend *stor_backend_init(void)
 {
 	bad_backend.kind = STOR_KIND_BACKEND;
 	bad_backend.struct_size = sizeof(bad_backend);
 	bad_backend.abi_version = STOR_ABI_VERSION;
+	bad_backend.param_size = sizeof(struct stor_param);
+	bad_backend.value_size = sizeof(struct stor_value);
 #ifdef BAD_KIND
 	bad_backend.kind = 0x1234;
 #elif defined(BAD_VERSION)
 	bad_backend.abi_version = STOR_ABI_VERSION + 7;
+#elif defined(BAD_VERSION_0)
+	bad_backend.abi_version = 0;
+#elif defined(BAD_PARAM_SIZE)
+	bad_backend.param_size = sizeof(struct stor_param) + 3;
+#elif defined(BAD_VALUE_SIZE)
+	bad_backend.value_size = 0;
 #elif defined(BAD_SIZE)
 	bad_backend.struct_size = offsetof(struct stor_backend, create);
 #elif defined(BAD_TINY)

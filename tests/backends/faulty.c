@@ -18,6 +18,8 @@
 		(table).kind = STOR_KIND_BACKEND;                                                  \
 		(table).struct_size = sizeof(table);                                               \
 		(table).abi_version = STOR_ABI_VERSION;                                            \
+		(table).param_size = sizeof(struct stor_param);                                    \
+		(table).value_size = sizeof(struct stor_value);                                    \
 		fill_table();                                                                      \
 		return &(table);                                                                   \
 	}
@@ -217,6 +219,8 @@ static int faulty_attach(const struct stor_volume *volume, const struct stor_att
 		return host->fail(err, STOR_FAILED, errno, "faulty: mount");
 	if (snapdir_attach(volume, &changed, attachment, err) < 0)
 		return -1;
+	if (has_fault("attaches-with-unknown-flags"))
+		attachment->flags = 0x80;
 	if (has_fault("locks-neighbours"))
 		return lock_neighbours(volume, attachment, err);
 	if (has_fault("takes-no-lock"))
@@ -273,7 +277,8 @@ static int faulty_info(const struct stor_volume *volume, struct stor_info *info,
 	return 0;
 }
 
-static int faulty_destroy(const struct stor_volume *volume, struct stor_err *err)
+static int faulty_destroy(const struct stor_volume *volume, const struct stor_destroy_req *req,
+                          struct stor_err *err)
 {
 	cleanup_close int fd = open(volume->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -281,7 +286,7 @@ static int faulty_destroy(const struct stor_volume *volume, struct stor_err *err
 		return host->fail(err, STOR_NOT_FOUND, 0, "faulty: destroy: no content");
 	if (has_fault("destroys-attached") && fd >= 0 && !tree_empty(fd))
 		return 0;
-	if (snapdir_destroy(volume, err) < 0)
+	if (snapdir_destroy(volume, req, err) < 0)
 		return -1;
 	if (has_fault("destroy-leaves"))
 		mkdirat(fd, "crumbs", 0700);
@@ -302,10 +307,9 @@ static int faulty_check(const struct stor_volume *volume, const struct stor_chec
 	return 0;
 }
 
-static int greedy_probe(const char *path, int fd)
+static int greedy_probe(const struct stor_probe_req *req)
 {
-	(void)path;
-	(void)fd;
+	(void)req;
 	return 100;
 }
 
@@ -336,12 +340,11 @@ static int faulty_snapshot(const struct stor_volume *volume, const struct stor_s
 	return symlinkat("../../live", fd, "root");
 }
 
-static int list_nothing(const struct stor_volume *volume, stor_snapshot_fn emit, void *ctx,
+static int list_nothing(const struct stor_volume *volume, const struct stor_snapshot_list_req *req,
                         struct stor_err *err)
 {
 	(void)volume;
-	(void)emit;
-	(void)ctx;
+	(void)req;
 	(void)err;
 	return 0;
 }
@@ -376,16 +379,20 @@ static int compact_nothing(const struct stor_volume *volume, struct stor_compact
 	return 0;
 }
 
-static int convert_and_lose(const struct stor_volume *volume, struct stor_err *err)
+static int convert_and_lose(const struct stor_volume *volume, const struct stor_convert_req *req,
+                            struct stor_err *err)
 {
 	cleanup_close int fd = snapdir_open(volume, "live", err);
 
+	(void)req;
 	return tree_empty(fd);
 }
 
-static int convert_to_nothing(const struct stor_volume *volume, struct stor_err *err)
+static int convert_to_nothing(const struct stor_volume *volume, const struct stor_convert_req *req,
+                              struct stor_err *err)
 {
 	(void)volume;
+	(void)req;
 	return host->fail(err, STOR_UNSUPPORTED, 0, "faulty: convert");
 }
 
@@ -400,12 +407,31 @@ static int stream_nothing(const struct stor_volume *volume, const struct stor_st
 
 static struct stor_backend faulty_backend;
 
-static int say_half(stor_finding_fn emit, void *ctx, struct stor_err *err)
+static int say_half(const struct stor_examine_req *req, struct stor_err *err)
 {
 	const struct stor_finding finding = { .struct_size = sizeof(finding), .what = "disks" };
 
 	(void)err;
-	return emit(ctx, &finding);
+	return req->emit(req->emit_ctx, &finding);
+}
+
+/* As a backend that forgot the size. */
+static int say_unsized(const struct stor_examine_req *req, struct stor_err *err)
+{
+	const struct stor_finding finding = { .what = "disks", .is_there = true, .detail = "all" };
+
+	(void)err;
+	return req->emit(req->emit_ctx, &finding);
+}
+
+static int list_unsized(const struct stor_volume *volume, const struct stor_snapshot_list_req *req,
+                        struct stor_err *err)
+{
+	const struct stor_snapshot snapshot = { .id = "s1" };
+
+	(void)volume;
+	(void)err;
+	return req->emit(req->emit_ctx, &snapshot);
 }
 
 static void fill_table(void)
@@ -438,6 +464,10 @@ static void fill_table(void)
 		faulty_backend.probe = greedy_probe;
 	if (has_fault("list-forgets"))
 		faulty_backend.snapshot_list = list_nothing;
+	if (has_fault("lists-unsized"))
+		faulty_backend.snapshot_list = list_unsized;
+	if (has_fault("examines-unsized"))
+		faulty_backend.examine = say_unsized;
 	if (has_fault("rolls-nothing-back"))
 		faulty_backend.rollback = do_nothing;
 	if (has_fault("deletes-nothing"))

@@ -295,10 +295,12 @@ static int services_info(const struct stor_volume *volume, struct stor_info *inf
 	return 0;
 }
 
-static int services_destroy(const struct stor_volume *volume, struct stor_err *err)
+static int services_destroy(const struct stor_volume *volume, const struct stor_destroy_req *req,
+                            struct stor_err *err)
 {
 	char path[4096];
 
+	(void)req;
 	snprintf(path, sizeof(path), "%s/disk", volume->path);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return host->fail(err, STOR_FAILED, errno, "services: remove %s", path);

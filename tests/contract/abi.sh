@@ -43,7 +43,7 @@ test_a_cxx_backend_loads() {
 static int create(const stor_volume *, const stor_create_req *, stor_err *) { return -1; }
 static int attach(const stor_volume *, const stor_attach_req *, stor_attachment *, stor_err *) { return -1; }
 static int info(const stor_volume *, stor_info *, stor_err *) { return -1; }
-static int destroy(const stor_volume *, stor_err *) { return -1; }
+static int destroy(const stor_volume *, const stor_destroy_req *, stor_err *) { return -1; }
 static stor_backend table() {
 	stor_backend b = {};
 	b.name = "plus"; b.version = "1"; b.summary = "Written in C++";
@@ -62,7 +62,14 @@ test_wrong_tables_are_refused() {
 	refuses BAD_NO_ENTRY 'no symbol stor_backend_init'
 	refuses BAD_NULL 'returned nothing'
 	refuses BAD_KIND 'wrong kind of module: 0x1234'
-	refuses BAD_VERSION 'version 7, this stor has version 0'
+	refuses BAD_VERSION 'version 8, this stor has version 1'
+	expect 5 "$STOR" backend info bad
+	err_has 'hint: it needs a newer stor'
+	refuses BAD_VERSION_0 'made for ABI version 0, this stor has version 1'
+	expect 5 "$STOR" backend info bad
+	err_has 'hint: compile it again with this stor.s <stor/backend.h>'
+	refuses BAD_PARAM_SIZE 'parameters have 43 bytes'
+	refuses BAD_VALUE_SIZE 'their values 0'
 	refuses BAD_SIZE 'the mandatory part has [0-9]+'
 	refuses BAD_TINY 'has 16 bytes, too few'
 	refuses BAD_HOST 'needs a newer stor: 100000 bytes'

@@ -93,6 +93,7 @@ test_attach() {
 	finds never-waits one-writer 'did not wait for busy_wait_ms'
 	finds waits-too-long one-writer 'waited far longer'
 	finds ignores-user-namespace mapped-ids 'shows owner 0:0'
+	finds attaches-with-unknown-flags write-persists 'flags 0x80, which this stor does not know'
 	finds forgets-writes write-persists 'file-0 is not in the volume'
 	finds mounts-on-the-host host-sees-no-mount '(a mount shows|left 1 mounts) in the host'
 	# Each waits for ten seconds that the volume is free.
@@ -115,6 +116,7 @@ test_info_destroy_check() {
 	finds check-is-blind check-damaged 'clean whose content is gone'
 	finds check-sees-ghosts check-good 'not clean'
 	finds check-repairs-unasked check-good 'not clean'
+	finds examines-unsized examine 'examine: a struct_size of 0'
 	finds examines-in-part examine 'a finding without'
 	finds probe-is-greedy probe-is-modest 'probe takes'
 }
@@ -129,6 +131,7 @@ test_clones_and_snapshots() {
 	finds clone-shares clone '(changed in the clone|is in its source)'
 	finds snapshot-follows snapshots 'in the volume holds'
 	finds rolls-nothing-back rollback 'in the volume holds'
+	finds lists-unsized snapshots 'snapshot_list: a struct_size of 0'
 	finds list-forgets snapshots '0 snapshots are listed'
 	finds snapshots-twice snapshot-errors 'a second snapshot of the same id succeeded'
 	finds merges-nothing merge 'not s2 alone is listed'

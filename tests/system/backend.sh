@@ -24,7 +24,7 @@ test_info() {
 	expect 0 "$STOR" backend info "$SNAPDIR"
 	out_has "^path=$SNAPDIR\$"
 	out_has '^name=snapdir$'
-	out_has '^abi_version=0$'
+	out_has '^abi_version=1$'
 	out_has '^has_clone=yes$'
 	out_has '^has_resize=no$'
 	out_has '^param.copy.type=enum$'

@@ -168,6 +168,13 @@ static void test_server_is_as_promised(void **state)
 	fclose(file);
 }
 
+static int leave_early(void *arg, int control_fd)
+{
+	(void)arg;
+	(void)control_fd;
+	return 0;
+}
+
 static void test_server_refuses_closed_descriptor(void **state)
 {
 	int keep[] = { 900, -1 };
@@ -183,6 +190,46 @@ static void test_server_refuses_closed_descriptor(void **state)
 	assert_int_equal(host_spawn_server(&req, &server, &err), -1);
 	assert_non_null(strstr(err.text, "keep descriptor 900"));
 	assert_int_equal(count_fds(), fds_before);
+}
+
+/* A request whose size is not set, one with a flag of a later stor, and one of a later header. */
+static void test_requests_of_other_headers(void **state)
+{
+	struct {
+		struct stor_server_req req;
+		uint64_t later[4];
+	} longer = {
+		.req = { .struct_size = sizeof(longer), .name = "stor-test", .main = leave_early },
+		.later = { 1, 2, 3, 4 }
+	};
+	struct stor_server server = { .struct_size = sizeof(server) };
+	struct stor_call_req call = { .struct_size = 0 };
+	struct stor_err err = STOR_ERR_INIT;
+
+	(void)state;
+	assert_int_equal(host_spawn_server(&longer.req, &server, &err), 0);
+	close(server.pidfd);
+	close(server.control_fd);
+	longer.req.flags = 1u << 31;
+	assert_int_equal(host_spawn_server(&longer.req, &server, &err), -1);
+	assert_int_equal(err.status, STOR_UNSUPPORTED);
+	assert_non_null(strstr(err.text, "flags 0x80000000, which this stor does not know"));
+	longer.req.flags = 0;
+	longer.req.struct_size = 0;
+	err_clear(&err);
+	assert_int_equal(host_spawn_server(&longer.req, &server, &err), -1);
+	assert_non_null(strstr(err.text, "struct_size is smaller than in any version"));
+	longer.req.struct_size = sizeof(longer);
+	server.struct_size = 0;
+	err_clear(&err);
+	assert_int_equal(host_spawn_server(&longer.req, &server, &err), -1);
+	err_clear(&err);
+	assert_int_equal(host_call_isolated(&call, &err), -1);
+	assert_non_null(strstr(err.text, "struct_size is smaller than in any version"));
+	/* A class of failure of a later stor. */
+	err_clear(&err);
+	(host_services()->fail)(&err, (enum stor_status)77, 0, "it");
+	assert_int_equal(err.status, STOR_FAILED);
 }
 
 static int write_answer(void *arg, void *out, struct stor_err *err)
@@ -337,6 +384,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_server_is_as_promised),
 		cmocka_unit_test(test_server_refuses_closed_descriptor),
+		cmocka_unit_test(test_requests_of_other_headers),
 		cmocka_unit_test(test_isolated_call),
 		cmocka_unit_test(test_temp_file),
 		cmocka_unit_test(test_programs_speak_english),

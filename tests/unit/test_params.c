@@ -6,9 +6,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/backend.h"
+#include "core/backend_check.h"
 
 enum { SIZE, MODE, SYNC, COUNT, NOTE };
 
@@ -22,7 +24,10 @@ static const struct stor_param table[] = {
 	{ .key = NULL },
 };
 
-static const struct backend backend = { .ops = { .name = "sample", .params = table } };
+static const struct backend backend = { .ops = { .name = "sample",
+	                                         .params = table,
+	                                         .param_size = sizeof(*table),
+	                                         .value_size = sizeof(struct stor_value) } };
 
 #define BOTH (STOR_PARAM_CREATE | STOR_PARAM_ATTACH)
 
@@ -141,6 +146,49 @@ static void a_damaged_record_is_named(void **state)
 	assert_non_null(strstr(err.text, "the volume's record: parameter \"mode\""));
 }
 
+/* A backend's header may have longer values than stor knows, or shorter ones. */
+static void values_are_as_far_apart_as_the_backend_has_them(void **state)
+{
+	const size_t known = sizeof(struct stor_value);
+	struct backend other = backend;
+
+	(void)state;
+	for (size_t size = known - 8; size <= known + 24; size += 8) {
+		cleanup_params struct params params = { 0 };
+		struct stor_err err = STOR_ERR_INIT;
+
+		other.ops.value_size = (uint32_t)size;
+		assert_int_equal(params_parse(&params, &other, NULL, NULL, BOTH, &err), 0);
+		for (size_t i = 0; i < params.count; i++) {
+			const char *handed = (const char *)params.handed + i * size;
+			const char zero[24] = { 0 };
+
+			assert_memory_equal(handed, &params.values[i], size < known ? size : known);
+			if (size > known)
+				assert_memory_equal(handed + known, zero, size - known);
+		}
+	}
+}
+
+/* The same for the parameter table itself. */
+static void entries_are_as_far_apart_as_the_backend_has_them(void **state)
+{
+	struct {
+		struct stor_param param;
+		const char *later;
+	} longer[] = { { table[SIZE], "x" }, { table[MODE], "y" }, { { .key = NULL }, "z" } };
+	struct backend other = { .ops = { .params = &longer[0].param,
+		                          .param_size = sizeof(longer[0]) } };
+	struct stor_err err = STOR_ERR_INIT;
+
+	(void)state;
+	assert_int_equal(params_take_table(&other, &err), 0);
+	assert_memory_equal(&other.ops.params[SIZE], &table[SIZE], sizeof(*table));
+	assert_memory_equal(&other.ops.params[MODE], &table[MODE], sizeof(*table));
+	assert_null(other.ops.params[2].key);
+	free(other.own_params);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +197,8 @@ int main(void)
 		cmocka_unit_test(a_repeated_key_takes_the_last),
 		cmocka_unit_test(wrong_ones_are_refused),
 		cmocka_unit_test(a_damaged_record_is_named),
+		cmocka_unit_test(values_are_as_far_apart_as_the_backend_has_them),
+		cmocka_unit_test(entries_are_as_far_apart_as_the_backend_has_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,10 +147,12 @@ static int snapdir_clone(const struct stor_volume *volume, const struct stor_clo
 	return make_live(volume, source_fd, mode, err);
 }
 
-static int snapdir_destroy(const struct stor_volume *volume, struct stor_err *err)
+static int snapdir_destroy(const struct stor_volume *volume, const struct stor_destroy_req *req,
+                           struct stor_err *err)
 {
 	cleanup_close int volume_fd = open(volume->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	(void)req;
 	if (volume_fd < 0 && errno == ENOENT)
 		return 0;
 	if (volume_fd < 0)
@@ -256,12 +258,13 @@ static int snapdir_info(const struct stor_volume *volume, struct stor_info *info
 }
 
 /* 0..100: a directory of somebody else could be a root, and so could be others'. */
-static int snapdir_probe(const char *path, int fd)
+static int snapdir_probe(const struct stor_probe_req *req)
 {
 	struct stat st;
 
-	(void)path;
-	return !fstat(fd, &st) && S_ISDIR(st.st_mode) && !faccessat(fd, "usr", F_OK, 0) ? 10 : 0;
+	return !fstat(req->fd, &st) && S_ISDIR(st.st_mode) && !faccessat(req->fd, "usr", F_OK, 0)
+	               ? 10
+	               : 0;
 }
 
 static int snapdir_check(const struct stor_volume *volume, const struct stor_check_req *req,

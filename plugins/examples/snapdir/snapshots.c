@@ -155,8 +155,8 @@ static int read_meta(int snap_fd, const char *id, int64_t *created, char *parent
 	return -1;
 }
 
-static int emit_snapshot(int snap_fd, const char *id, const char *current, stor_snapshot_fn emit,
-                         void *ctx, struct stor_err *err)
+static int emit_snapshot(int snap_fd, const char *id, const char *current,
+                         const struct stor_snapshot_list_req *req, struct stor_err *err)
 {
 	struct stor_snapshot snapshot = { .struct_size = sizeof(snapshot),
 		                          .id = id,
@@ -169,10 +169,10 @@ static int emit_snapshot(int snap_fd, const char *id, const char *current, stor_
 	snprintf(where, sizeof(where), "%s", parent);
 	if (strcmp(parent, "-") != 0 && !faccessat(snap_fd, where, F_OK, 0))
 		snapshot.parent = parent;
-	return emit(ctx, &snapshot);
+	return req->emit(req->emit_ctx, &snapshot);
 }
 
-int snapshots_list(const struct stor_volume *volume, stor_snapshot_fn emit, void *ctx,
+int snapshots_list(const struct stor_volume *volume, const struct stor_snapshot_list_req *req,
                    struct stor_err *err)
 {
 	cleanup_close int volume_fd = open_locked(volume, 0, err);
@@ -193,7 +193,7 @@ int snapshots_list(const struct stor_volume *volume, stor_snapshot_fn emit, void
 		result = fail(err, "list the snapshots of", volume->path);
 	while (!result && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.' && entry->d_name[0] != '+')
-			result = emit_snapshot(snap_fd, entry->d_name, current, emit, ctx, err);
+			result = emit_snapshot(snap_fd, entry->d_name, current, req, err);
 	closedir(dir);
 	return result;
 }

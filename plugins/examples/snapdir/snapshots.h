@@ -19,7 +19,7 @@ enum tree_copy_mode snapdir_copy_mode(const struct stor_volume *volume);
 /* Callbacks of <stor/backend.h>. */
 int snapshots_take(const struct stor_volume *volume, const struct stor_snapshot_req *req,
                    struct stor_err *err);
-int snapshots_list(const struct stor_volume *volume, stor_snapshot_fn emit, void *ctx,
+int snapshots_list(const struct stor_volume *volume, const struct stor_snapshot_list_req *req,
                    struct stor_err *err);
 int snapshots_delete(const struct stor_volume *volume, const struct stor_snapshot_req *req,
                      struct stor_err *err);

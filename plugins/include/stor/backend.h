@@ -9,17 +9,22 @@
  * Rules that hold for every callback:
  *  - It returns 0, or -1 after saying why through host->fail(). It never prints, never exits, and
  *    leaves no thread, no signal handler and no changed working directory or umask behind.
- *  - It runs in stor's own process, as root, in the host's namespaces, before any container exists.
+ *  - It runs in stor's own process, as root, in the host's namespaces, never in a container.
  *    One call runs at a time in a process; other processes may work on other volumes of the same
  *    store meanwhile. Callbacks keep no state between calls: what must be remembered is on disk.
  *  - Strings and arrays in a request live until the callback returns. Descriptors in a request stay
  *    the caller's. Descriptors in a result become the caller's, and are close-on-exec.
  *  - Sizes are bytes unless the name says otherwise. An absent descriptor is -1.
- *  - Every struct that crosses the boundary starts with its size. Fields are only ever appended;
- *    STOR_HAS() tells whether the other side was built with a field.
+ *  - Every struct that crosses the boundary starts with its size, or has it on the backend's table.
+ *    Fields are only ever appended; STOR_HAS() tells whether the other side has a field.
  *
- * This is version 0: it may still change. It becomes 1, and is then kept for ever, when the ploop
- * backend works on it.
+ * This is version 1, and it stays: a backend built with this header loads for ever. Later headers
+ * append fields, callbacks, services, enum values and flags, and change nothing that is here:
+ *  - Either side reads of a struct what both know; the rest is as if it were zero.
+ *  - stor sends a backend no flag or enum value that is newer than the backend, unless its table
+ *    says that it knows it, or the flag is a hint that may be ignored.
+ *  - A backend uses what is newer than stor only after STOR_HAS(), or insists on it by
+ *    min_host_size. stor refuses flags and values that it does not know.
  */
 #ifndef STOR_BACKEND_H
 #define STOR_BACKEND_H
@@ -32,7 +37,7 @@
 extern "C" {
 #endif
 
-#define STOR_ABI_VERSION 0u
+#define STOR_ABI_VERSION 1u
 
 /* Distinguishes backends from the other kinds of module that stor loads. */
 #define STOR_KIND_BACKEND 0x42524f5453u /* "STORB", little endian */
@@ -40,6 +45,9 @@ extern "C" {
 /* True when `field` lies within the size that the maker of *ptr stamped on it. */
 #define STOR_HAS(ptr, field)                                                                       \
 	((ptr)->struct_size >= offsetof(__typeof__(*(ptr)), field) + sizeof((ptr)->field))
+
+/* The smallest size of the struct that has `field`, for min_host_size. */
+#define STOR_SIZE_UP_TO(type, field) (offsetof(type, field) + sizeof(((type *)NULL)->field))
 
 /* --- errors ------------------------------------------------------------------------------- */
 
@@ -55,16 +63,24 @@ enum stor_status {
 
 struct stor_err; /* made by stor; filled through host->fail() alone */
 
-enum stor_log_level { STOR_LOG_ERROR, STOR_LOG_WARN, STOR_LOG_INFO, STOR_LOG_DEBUG };
+enum stor_log_level {
+	STOR_LOG_ERROR = 0,
+	STOR_LOG_WARN = 1,
+	STOR_LOG_INFO = 2,
+	STOR_LOG_DEBUG = 3,
+};
+
+/* Enums are fields of structs here, and a compiler can be told to make them short. */
+typedef char stor_enums_are_ints_[sizeof(enum stor_status) == sizeof(int) ? 1 : -1];
 
 /* --- parameters --------------------------------------------------------------------------- */
 
 enum stor_param_type {
-	STOR_PARAM_STRING,
-	STOR_PARAM_BOOL, /* yes|no, true|false, on|off, 1|0 */
-	STOR_PARAM_UINT, /* decimal */
-	STOR_PARAM_SIZE, /* bytes, with K M G T P as powers of 1024 */
-	STOR_PARAM_ENUM, /* one of `choices` */
+	STOR_PARAM_STRING = 0,
+	STOR_PARAM_BOOL = 1, /* yes|no, true|false, on|off, 1|0 */
+	STOR_PARAM_UINT = 2, /* decimal */
+	STOR_PARAM_SIZE = 3, /* bytes, with K M G T P as powers of 1024 */
+	STOR_PARAM_ENUM = 4, /* one of `choices` */
 };
 
 /* When a parameter has a meaning; stor refuses it elsewhere. */
@@ -74,7 +90,8 @@ enum stor_param_type {
 
 /*
  * One `-o KEY=VALUE` parameter. A backend has a static table of them, ended by a null key. Parsing,
- * --help, `stor backend info` and the check of the man page come from this table.
+ * --help, `stor backend info` and the check of the man page come from this table. Its entries are
+ * struct stor_backend's param_size apart, so that they too can grow.
  */
 struct stor_param {
 	const char *key; /* lower case, digits and '-' */
@@ -85,7 +102,8 @@ struct stor_param {
 	const char *help;          /* one line, no full stop */
 };
 
-/* A parameter's value: the user's, else the one recorded with the volume, else the default. */
+/* A parameter's value: the user's, else the one recorded with the volume, else the default. stor
+ * lays them struct stor_backend's value_size apart; what it does not know in one is zero. */
 struct stor_value {
 	bool is_set;        /* false: not given, not recorded, and no default exists */
 	bool is_explicit;   /* the user gave it in this very command */
@@ -95,8 +113,7 @@ struct stor_value {
 
 /* --- volumes ------------------------------------------------------------------------------ */
 
-/* The volume is not in stor's store: `path` is what the user named, and it must be left as found.
- */
+/* The volume is not in stor's store: `path` is what the user named; it must be left as found. */
 #define STOR_VOLUME_FOREIGN 1u
 /* Made for one container, and removed with it. */
 #define STOR_VOLUME_EPHEMERAL 2u
@@ -112,6 +129,12 @@ struct stor_volume {
 	const char *path;
 	uint32_t flags;                  /* STOR_VOLUME_* */
 	const struct stor_value *values; /* parallel to the backend's parameter table */
+};
+
+struct stor_probe_req {
+	size_t struct_size;
+	const char *path; /* as the user named it */
+	int fd;           /* it, opened for reading, at its beginning */
 };
 
 /* --- create ------------------------------------------------------------------------------- */
@@ -143,9 +166,9 @@ struct stor_create_req {
 enum stor_attachment_kind {
 	/* `fd` is an open block device that vanishes with its last user (a loop device with
 	 * AUTOCLEAR, for instance). Core checks the filesystem on it and mounts it. */
-	STOR_ATTACHED_BLOCK,
+	STOR_ATTACHED_BLOCK = 0,
 	/* `fd` is a detached mount, from open_tree(OPEN_TREE_CLONE) or fsmount(). */
-	STOR_ATTACHED_MOUNT,
+	STOR_ATTACHED_MOUNT = 1,
 };
 
 /* Core mounts the block device so that freed blocks are passed on to it (the discard option). */
@@ -156,16 +179,14 @@ enum stor_attachment_kind {
 struct stor_attach_req {
 	size_t struct_size;
 	uint32_t flags;
-	/* How long to wait for a previous user that is just going away, in milliseconds. After
-	 * that: STOR_BUSY. */
+	/* How long to wait for a previous user that is just going away; then: STOR_BUSY. */
 	uint32_t busy_wait_ms;
 	/* Snapshot to attach, read-only; NULL: the volume itself. */
 	const char *snapshot;
 	/* User namespace whose mapping the mount must carry (MOUNT_ATTR_IDMAP); -1: none. Only for
 	 * STOR_ATTACHED_MOUNT: core maps the mounts that it makes of block devices itself. */
 	int userns_fd;
-	/* Security label (the context= mount option) for a mount that the backend makes; NULL:
-	 * none. */
+	/* Security label (context= mount option) for a mount that the backend makes; or NULL. */
 	const char *mount_label;
 	/*
 	 * For a driver that cannot tie its device to a descriptor: called with a text that lets a
@@ -187,9 +208,9 @@ struct stor_attachment {
 	 * host->spawn_server(). Both -1 where nobody serves it. */
 	int control_fd;
 	int server_pidfd;
+	uint32_t flags; /* STOR_ATTACHED_* */
 	/* How it was attached, for people: "loop, direct I/O"; a static string or NULL. */
 	const char *how;
-	uint32_t flags; /* STOR_ATTACHED_* */
 };
 
 struct stor_detach_req {
@@ -208,6 +229,10 @@ struct stor_release_req {
 	int root_fd;
 };
 
+struct stor_destroy_req {
+	size_t struct_size;
+};
+
 /* --- the rest ----------------------------------------------------------------------------- */
 
 /* Takes one key and value; called by info() and check() as often as they have something to say. */
@@ -220,23 +245,23 @@ typedef int (*stor_emit_fn)(void *ctx, const char *key, const char *value);
 
 struct stor_info {
 	size_t struct_size;
+	uint32_t flags;           /* what is asked: STOR_INFO_IN_USE_ONLY */
+	bool in_use;              /* somebody has it attached for writing */
 	uint64_t size_bytes;      /* what a filesystem in it can hold; STOR_UNKNOWN: no limit */
 	uint64_t allocated_bytes; /* on the host's disk now, all told */
 	uint64_t exclusive_bytes; /* of those, freed if this volume were destroyed */
 	const char *fs_type;      /* static string; NULL: not known before it is attached */
 	const char *format;       /* static string: "raw image", "directory" */
-	bool in_use;              /* somebody has it attached for writing */
 	/* For what has no field here. */
 	stor_emit_fn emit;
 	void *emit_ctx;
-	uint32_t flags; /* what is asked: STOR_INFO_IN_USE_ONLY */
 };
 
 enum stor_clone_mode {
-	STOR_CLONE_AUTO,    /* the cheapest that this store can do */
-	STOR_CLONE_REFLINK, /* share blocks through the filesystem, or fail */
-	STOR_CLONE_COPY,    /* copy everything that is not a hole */
-	STOR_CLONE_DELTA,   /* an own format's copy-on-write child: must not outlive its parent */
+	STOR_CLONE_AUTO = 0,    /* the cheapest that this store can do */
+	STOR_CLONE_REFLINK = 1, /* share blocks through the filesystem, or fail */
+	STOR_CLONE_COPY = 2,    /* copy everything that is not a hole */
+	STOR_CLONE_DELTA = 3,   /* an own format's copy-on-write child: its parent outlives it */
 };
 
 struct stor_clone_req {
@@ -262,7 +287,7 @@ struct stor_resize_req {
 #define STOR_CHECK_REPAIR 1u
 
 /* What check() found. */
-enum stor_verdict { STOR_VERDICT_CLEAN, STOR_VERDICT_REPAIRED, STOR_VERDICT_DAMAGED };
+enum stor_verdict { STOR_VERDICT_CLEAN = 0, STOR_VERDICT_REPAIRED = 1, STOR_VERDICT_DAMAGED = 2 };
 
 struct stor_check_req {
 	size_t struct_size;
@@ -286,11 +311,23 @@ struct stor_snapshot {
 	size_t struct_size;
 	const char *id;
 	const char *parent;      /* NULL: the first one */
-	int64_t created_seconds; /* since the epoch; -1: not known */
 	bool is_current;         /* the live state's parent */
+	int64_t created_seconds; /* since the epoch; -1: not known */
 };
 
 typedef int (*stor_snapshot_fn)(void *ctx, const struct stor_snapshot *snapshot);
+
+struct stor_snapshot_list_req {
+	size_t struct_size;
+	stor_snapshot_fn emit; /* called for each; when it returns other than 0, return that */
+	void *emit_ctx;
+};
+
+/* What is converted to stands in the volume's values; the size is there for what may be appended.
+ */
+struct stor_convert_req {
+	size_t struct_size;
+};
 
 struct stor_compact_req {
 	size_t struct_size;
@@ -310,6 +347,12 @@ struct stor_finding {
 
 typedef int (*stor_finding_fn)(void *ctx, const struct stor_finding *finding);
 
+struct stor_examine_req {
+	size_t struct_size;
+	stor_finding_fn emit;
+	void *emit_ctx;
+};
+
 struct stor_stream_req {
 	size_t struct_size;
 	int fd;               /* pipe, socket or file */
@@ -328,6 +371,7 @@ struct stor_stream_req {
 
 struct stor_server_req {
 	size_t struct_size;
+	uint32_t flags; /* STOR_SERVER_* */
 	/* What `ps` shows: "stor-ploop /var/lib/stor/volumes/v1" */
 	const char *name;
 	/*
@@ -339,7 +383,6 @@ struct stor_server_req {
 	int (*main)(void *arg, int control_fd);
 	void *arg;
 	const int *keep_fds; /* ended by -1; NULL: none */
-	uint32_t flags;      /* STOR_SERVER_* */
 };
 
 struct stor_server {
@@ -350,6 +393,7 @@ struct stor_server {
 
 struct stor_call_req {
 	size_t struct_size;
+	uint32_t timeout_ms; /* 0: none */
 	/*
 	 * Runs in a child process of its own, for a library that crashes, leaks or keeps state. It
 	 * may write its result to `out` (out_size bytes of shared memory, zeroed), and fills err as
@@ -360,20 +404,20 @@ struct stor_call_req {
 	void *arg;
 	void *out;
 	size_t out_size;
-	uint32_t timeout_ms; /* 0: none */
 };
 
 /*
  * The host's services: given to a backend once, when it is loaded, and valid for ever. A backend
- * that was told of a newer service than it may find tests STOR_HAS(host, service).
+ * that knows a service which its host may lack tests STOR_HAS(host, service).
  */
 struct stor_host {
 	size_t struct_size;
 	const char *version; /* of stor, for messages */
 
-	/* Say why a callback fails: class, errno value or 0 (its text is appended), and the object
-	 * and the operation in lower case without a full stop. Always returns -1. A second call on
-	 * the same err puts its text before the first one's, as context. */
+	/* Say why a callback fails: class (STOR_FAILED where stor does not know it), errno value or
+	 * 0 (its text is appended), and the object and the operation in lower case without a full
+	 * stop. Always returns -1. A second call on the same err puts its text before the first
+	 * one's, as context. */
 	int (*fail)(struct stor_err *err, enum stor_status status, int errnum, const char *format,
 	            ...) __attribute__((format(printf, 4, 5)));
 	/* Add what the user can do about it; shown on a line of its own. */
@@ -416,15 +460,18 @@ struct stor_host {
  * its comment says; a command that needs an absent one exits 5 and names the backend.
  */
 struct stor_backend {
-	/* Stamped by STOR_REGISTER_BACKEND(). */
+	/* Stamped by STOR_REGISTER_BACKEND(). In every version the first three lie here. */
 	uint64_t kind;
 	size_t struct_size;
 	uint32_t abi_version;
-	/* The smallest struct_size of stor_host that this backend can work with; 0: any. */
+	uint32_t param_size; /* of an entry of `params` */
+	uint32_t value_size; /* of an entry of stor_volume's `values` */
+
+	/* A stor whose stor_host is smaller is too old for this backend, and refuses it:
+	 * STOR_SIZE_UP_TO(struct stor_host, run_program); 0: any will do. */
 	uint32_t min_host_size;
 
-	/* Required. Lower case letters, digits and '-', a letter first; the file is stor-NAME.so.
-	 */
+	/* Required. Lower case letters, digits and '-', a letter first; the file: stor-NAME.so. */
 	const char *name;
 	const char *version;             /* Required: its own */
 	const char *summary;             /* Required: one line for `stor backend ls` */
@@ -432,6 +479,7 @@ struct stor_backend {
 	/* Space-separated filesystems that create() can make, its default first; NULL: it stores
 	 * files without a filesystem of its own, and a size is refused. */
 	const char *fs_types;
+	uint32_t flags; /* STOR_BACKEND_*; one that stor does not know is refused */
 
 	/* Once, before any other callback: keep `host`. Absent: the backend needs no host, and
 	 * then cannot say why it fails. Returning -1 refuses to load (a missing library). */
@@ -439,7 +487,7 @@ struct stor_backend {
 
 	/* Is this foreign path a volume of mine? 0: no; 1..100: how sure. Reads, never writes.
 	 * Absent: only --backend brings foreign volumes to this backend. */
-	int (*probe)(const char *path, int fd);
+	int (*probe)(const struct stor_probe_req *req);
 
 	/* Required. Make the volume's content in the empty directory volume->path. What a failed
 	 * or killed create leaves behind, core removes with the directory. Durable on return. */
@@ -468,7 +516,8 @@ struct stor_backend {
 
 	/* Required. Remove the content; "already gone" is success; STOR_BUSY while attached. Core
 	 * removes the directory. Never called for foreign volumes. */
-	int (*destroy)(const struct stor_volume *volume, struct stor_err *err);
+	int (*destroy)(const struct stor_volume *volume, const struct stor_destroy_req *req,
+	               struct stor_err *err);
 
 	/* Make `volume` (an empty directory) a copy of req->source, which stays as it is. Absent:
 	 * named clones are refused; ephemeral ones are always an overlay of the source, attached
@@ -489,8 +538,8 @@ struct stor_backend {
 	/* Snapshots: all four, or none. */
 	int (*snapshot)(const struct stor_volume *volume, const struct stor_snapshot_req *req,
 	                struct stor_err *err);
-	int (*snapshot_list)(const struct stor_volume *volume, stor_snapshot_fn emit, void *ctx,
-	                     struct stor_err *err);
+	int (*snapshot_list)(const struct stor_volume *volume,
+	                     const struct stor_snapshot_list_req *req, struct stor_err *err);
 	int (*snapshot_delete)(const struct stor_volume *volume,
 	                       const struct stor_snapshot_req *req, struct stor_err *err);
 	/* The live state becomes that of the snapshot; what was live is lost. */
@@ -506,7 +555,8 @@ struct stor_backend {
 
 	/* Change the create parameters of a volume that is not attached to those in
 	 * volume->values that are explicit. Absent: refused. */
-	int (*convert)(const struct stor_volume *volume, struct stor_err *err);
+	int (*convert)(const struct stor_volume *volume, const struct stor_convert_req *req,
+	               struct stor_err *err);
 
 	/* Write a state as a stream, and make a volume of one, in a format of the backend's own.
 	 * Both or none; absent: core copies files instead. */
@@ -515,11 +565,9 @@ struct stor_backend {
 	int (*receive)(const struct stor_volume *volume, const struct stor_stream_req *req,
 	               struct stor_err *err);
 
-	uint32_t flags; /* STOR_BACKEND_* */
-
 	/* Tell `stor doctor` what this machine has, and lacks, of what the backend needs. Changes
 	 * nothing; what is missing is a finding, not a failure. Absent: nothing to tell. */
-	int (*examine)(stor_finding_fn emit, void *ctx, struct stor_err *err);
+	int (*examine)(const struct stor_examine_req *req, struct stor_err *err);
 };
 
 /*
@@ -535,6 +583,8 @@ struct stor_backend {
 		(table).kind = STOR_KIND_BACKEND;                                                  \
 		(table).struct_size = sizeof(table);                                               \
 		(table).abi_version = STOR_ABI_VERSION;                                            \
+		(table).param_size = sizeof(struct stor_param);                                    \
+		(table).value_size = sizeof(struct stor_value);                                    \
 		return &(table);                                                                   \
 	}
 
