@@ -117,7 +117,7 @@ test_licences_stand_on_top() {
 	for file in $(sources '[ch]' $C_FOLDERS) $(sources sh tests) $(sources mk $C_FOLDERS docs) Makefile; do
 		wanted='GPL-2\.0-or-later'
 		case $file in
-		plugins/include/*) wanted='BSD-3-Clause' ;;
+		plugins/include/* | tests/abi/v[0-9]*) wanted='BSD-3-Clause' ;;
 		plugins/*) wanted='(BSD-3-Clause|GPL-2\.0-or-later)' ;;
 		esac
 		head -n 4 "$TOP/$file" | grep -qE "SPDX-License-Identifier: $wanted( |\$)" || echo "$file"
