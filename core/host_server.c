@@ -145,15 +145,19 @@ static int list_kept(const struct stor_server_req *req, int control_fd, int *kep
 static int take_request(const struct stor_server_req *from, const struct stor_server *server,
                         struct stor_server_req *req, struct stor_err *err)
 {
-	if (sized_take(req, sizeof(*req), from, STOR_SIZE_UP_TO(struct stor_server_req, keep_fds)) <
-	            0 ||
-	    !STOR_HAS(server, control_fd))
-		return err_fail(err, STOR_FAILED, 0,
-		                "start a server: struct_size is smaller than in any version");
-	if (req->flags & ~STOR_SERVER_KEEPS_PEER)
-		return err_fail(err, STOR_UNSUPPORTED, 0,
-		                "start %s: flags 0x%x, which this stor does not know", req->name,
-		                req->flags);
+	const size_t least = STOR_SIZE_UP_TO(struct stor_server_req, keep_fds);
+
+	if (sized_take(req, sizeof(*req), from, least) < 0 || !STOR_HAS(server, control_fd)) {
+		err_fail(err, STOR_FAILED, 0,
+		         "start a server: struct_size is smaller than in any version");
+		return -1;
+	}
+	if (req->flags & ~STOR_SERVER_KEEPS_PEER) {
+		err_fail(err, STOR_UNSUPPORTED, 0,
+		         "start %s: flags 0x%x, which this stor does not know", req->name,
+		         req->flags);
+		return -1;
+	}
 	return 0;
 }
 
