@@ -21,7 +21,8 @@ static int refuse_version(const struct stor_backend *table, const char *file, st
 		err_hint(err, "it needs a newer stor, or to be compiled with this stor's "
 		              "<stor/backend.h>");
 	else
-		err_hint(err, "compile it again with this stor's <stor/backend.h>");
+		err_hint(err, "compile it again with this stor's <stor/backend.h>, which differs: "
+		              "see VERSIONS in stor-backend(3)");
 	return -1;
 }
 
