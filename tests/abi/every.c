@@ -17,6 +17,19 @@
 #define LEAST_BYTES (1u << 20)
 #define SPARE_BYTES (12u << 20)
 
+/* The last of them tells whether all entries are where this header has them. */
+enum { EVERY_LAST = SNAPDIR_ATIME + 1 };
+
+static const struct stor_param every_params[] = {
+	[SNAPDIR_COPY] = { "copy", STOR_PARAM_ENUM, STOR_PARAM_CREATE, "auto", "auto|reflink|full",
+	                   "As snapdir has it" },
+	[SNAPDIR_ATIME] = { "atime", STOR_PARAM_BOOL, STOR_PARAM_ATTACH, "no", NULL,
+	                    "As snapdir has it" },
+	[EVERY_LAST] = { "last", STOR_PARAM_UINT, STOR_PARAM_CREATE | STOR_PARAM_ATTACH, "4711",
+	                 NULL, "Known to be 4711" },
+	{ .key = NULL },
+};
+
 /* --- a size, kept as a number in a file ------------------------------------------------------- */
 
 static int keep_size(const struct stor_volume *volume, uint64_t size_bytes, struct stor_err *err)
@@ -63,6 +76,8 @@ static int every_info(const struct stor_volume *volume, struct stor_info *info,
 		                           .out = &size_bytes,
 		                           .out_size = sizeof(size_bytes) };
 
+	if (!volume->values[EVERY_LAST].is_set || volume->values[EVERY_LAST].number != 4711)
+		return host->fail(err, STOR_FAILED, 0, "every: its values lie elsewhere");
 	if (volume_fd < 0 || host->call_isolated(&req, err) < 0)
 		return -1;
 	if (size_bytes)
@@ -234,7 +249,7 @@ static struct stor_backend every_backend = {
 	.name = "every",
 	.version = "1",
 	.summary = "Has every callback of version 1 of the ABI",
-	.params = snapdir_params,
+	.params = every_params,
 	.flags = STOR_BACKEND_SIZED,
 	.load = snapdir_load,
 	.probe = snapdir_probe,
