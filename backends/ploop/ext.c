@@ -92,6 +92,23 @@ static int read_sections(const uint8_t *data, uint64_t size, const struct ploop_
 	return 0;
 }
 
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Each cluster once, and none of the table's. Sorts the list. */
+static bool is_sound(struct clusters *list, uint64_t start)
+{
+	qsort(list->items, list->count, sizeof(*list->items), compare);
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i] < start || (i && list->items[i] == list->items[i - 1]))
+			return false;
+	return true;
+}
+
 int ploop_ext_read(struct ploop_file *file, const struct ploop_header *header,
                    uint64_t file_clusters, uint64_t **clusters, size_t *count)
 {
@@ -101,8 +118,7 @@ int ploop_ext_read(struct ploop_file *file, const struct ploop_header *header,
 	struct clusters list = { NULL, 0 };
 	int r;
 
-	if (header->ext_sector % header->cluster_sectors || cluster >= file_clusters ||
-	    cluster < ploop_header_data_start(header))
+	if (header->ext_sector % header->cluster_sectors || cluster >= file_clusters)
 		return -EINVAL;
 	data = aligned_alloc(PLOOP_PAGE_BYTES, size);
 	if (!data)
@@ -112,6 +128,8 @@ int ploop_ext_read(struct ploop_file *file, const struct ploop_header *header,
 		r = ploop_get64(data) == EXT_MAGIC ? add_cluster(&list, cluster) : -EINVAL;
 	if (!r)
 		r = read_sections(data, size, header, file_clusters, &list);
+	if (!r && !is_sound(&list, ploop_header_data_start(header)))
+		r = -EINVAL;
 	if (r) {
 		free(list.items);
 		return r;

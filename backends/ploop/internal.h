@@ -88,6 +88,8 @@ struct ploop_alloc {
 
 /* Read the whole table once and learn what is free. -EIO when it is damaged. */
 int ploop_alloc_scan(struct ploop_engine *engine);
+/* The same, and the extension's clusters are as free as others; for a quiet, flushed engine. */
+int ploop_alloc_drop_reserved(struct ploop_engine *engine);
 /* A cluster that nobody refers to. 0 or negative errno. */
 int ploop_alloc_take(struct ploop_engine *engine, uint32_t *cluster);
 /* It was taken and never got referred to. */

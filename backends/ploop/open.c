@@ -139,8 +139,14 @@ static int read_extension(struct ploop_engine *engine, struct stor_err *err)
 		return host->fail(err, STOR_UNSUPPORTED, 0,
 		                  "ploop: \"%s\": has a format extension that forbids writing",
 		                  top->name);
-	return r ? host->fail(err, STOR_FAILED, -r, "ploop: read extension of \"%s\"", top->name)
-	         : 0;
+	if (r)
+		return host->fail(err, STOR_FAILED, -r, "ploop: read extension of \"%s\"",
+		                  top->name);
+	/* Now, for a server has nobody to tell it when it closes. */
+	host->log(STOR_LOG_WARN,
+	          "ploop: \"%s\": its change tracking data is dropped once the disk is written to",
+	          top->name);
+	return 0;
 }
 
 /* Give the file back what a table that ends somewhere and blocks never written take from it. */
@@ -149,7 +155,7 @@ int ploop_top_tidy(struct ploop_engine *engine)
 	struct ploop_level *top = ploop_top(engine);
 	struct ploop_alloc *alloc = &engine->alloc;
 	uint64_t start = ploop_header_data_start(&top->header), size, end;
-	int r = ploop_alloc_scan(engine);
+	int r = ploop_alloc_drop_reserved(engine);
 
 	if (r)
 		return r;
@@ -228,10 +234,8 @@ int ploop_top_close_mark(struct ploop_engine *engine)
 	header.mark = engine->closing_mark;
 	if (engine->is_modified) {
 		if (header.ext_sector)
-			host->log(
-				STOR_LOG_WARN,
-				"ploop: \"%s\" was written to: its change tracking data is dropped",
-				top->name);
+			host->log(STOR_LOG_INFO, "ploop: \"%s\": change tracking data dropped",
+			          top->name);
 		header.mark = PLOOP_MARK_CLOSED;
 		header.ext_sector = 0;
 	}

@@ -87,6 +87,21 @@ static bool is_named(const struct ploop_descriptor *descriptor, const char *file
 	return false;
 }
 
+/* What backup software keeps in a file goes with it. */
+static void tell_of_tracking(struct ploop_disk *disk, const char *name)
+{
+	cleanup_ploop_file struct ploop_file *file = NULL;
+	uint8_t raw[PLOOP_HEADER_BYTES];
+	struct ploop_header header;
+
+	if (disk->dir->ops->open(disk->dir, name, PLOOP_OPEN_OWN, &file) ||
+	    file->ops->pread(file, raw, sizeof(raw), 0) || ploop_header_parse(raw, &header))
+		return;
+	if (header.ext_sector && header.mark == PLOOP_MARK_CLOSED_CBT)
+		host->log(STOR_LOG_WARN, "ploop: \"%s\": its change tracking data is dropped with it",
+		          name);
+}
+
 /* Remove what the text names and the descriptor does not. */
 static int drop_all(struct ploop_disk *disk, const struct ploop_descriptor *descriptor, char *text,
                     unsigned *version)
@@ -103,6 +118,7 @@ static int drop_all(struct ploop_disk *disk, const struct ploop_descriptor *desc
 		if (strncmp(line, "drop ", 5) != 0 || !ploop_file_is_own(name) ||
 		    is_named(descriptor, name))
 			continue;
+		tell_of_tracking(disk, name);
 		r = disk->dir->ops->unlink(disk->dir, name);
 		if (r == -ENOENT)
 			r = 0;

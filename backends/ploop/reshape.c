@@ -259,15 +259,6 @@ int ploop_engine_grow(struct ploop_engine *engine, uint64_t size_bytes, struct s
 
 /* --- compact --- */
 
-/* An extension does not outlive a write; its clusters are free already. */
-static void release_reserved(struct ploop_engine *engine)
-{
-	for (size_t i = 0; i < engine->reserved_count; i++)
-		ploop_alloc_give_back(engine, (uint32_t)engine->reserved[i]);
-	engine->reserved_count = 0;
-	engine->is_modified = true;
-}
-
 static int pack(struct mover *mover)
 {
 	struct ploop_engine *engine = mover->engine;
@@ -309,12 +300,12 @@ int ploop_engine_compact(struct ploop_engine *engine, uint64_t *freed_bytes, str
 		r = top->file->ops->size(top->file, &before);
 	if (!r)
 		r = ploop_engine_flush_quiet(engine);
+	/* An extension does not outlive a write. */
+	engine->is_modified = true;
 	if (!r)
-		r = ploop_alloc_scan(engine);
-	if (!r) {
-		release_reserved(engine);
+		r = ploop_alloc_drop_reserved(engine);
+	if (!r)
 		r = pack(&mover);
-	}
 	if (!r)
 		r = ploop_top_tidy(engine);
 	if (!r)

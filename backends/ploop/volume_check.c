@@ -115,11 +115,17 @@ static bool is_raw_base(const struct volume_check *c, const struct ploop_image *
 	return image->is_plain && shot && guid_equal(shot->parent, PLOOP_NO_GUID);
 }
 
+static bool read_header(struct ploop_file *file, struct ploop_header *header)
+{
+	uint8_t raw[PLOOP_HEADER_BYTES];
+
+	return !file->ops->pread(file, raw, sizeof(raw), 0) && !ploop_header_parse(raw, header);
+}
+
 /* Sectors of the disk as the image has them; 0: it cannot be read, which others say. */
 static uint64_t sectors_of(struct volume_check *c, const struct ploop_image *image)
 {
 	cleanup_ploop_file struct ploop_file *file = NULL;
-	uint8_t raw[PLOOP_HEADER_BYTES];
 	struct ploop_header header;
 	uint64_t size = 0;
 
@@ -127,9 +133,7 @@ static uint64_t sectors_of(struct volume_check *c, const struct ploop_image *ima
 		return 0;
 	if (is_raw_base(c, image))
 		return file->ops->size(file, &size) ? 0 : size / PLOOP_SECTOR;
-	return file->ops->pread(file, raw, sizeof(raw), 0) || ploop_header_parse(raw, &header)
-	               ? 0
-	               : header.sectors;
+	return read_header(file, &header) ? header.sectors : 0;
 }
 
 /* The disk is never larger below than above, or data would show that was cut off; and the live
@@ -159,10 +163,9 @@ static int check_header(struct volume_check *c, const struct ploop_image *image,
                         struct ploop_file *file)
 {
 	const struct ploop_descriptor *d = &c->pv.descriptor;
-	uint8_t raw[PLOOP_HEADER_BYTES];
 	struct ploop_header header;
 
-	if (file->ops->pread(file, raw, sizeof(raw), 0) || ploop_header_parse(raw, &header))
+	if (!read_header(file, &header))
 		return 0;
 	if (header.cluster_sectors != d->cluster_sectors)
 		return ploop_check_say(&c->check, "error",
@@ -222,6 +225,16 @@ static int ask_libploop(struct volume_check *c, const struct ploop_image *image,
 	                       image->file, answer->code, answer->text);
 }
 
+/* It takes the mark of a newer program for an in-use mark. */
+static bool misleads_libploop(struct volume_check *c, const struct ploop_image *image)
+{
+	cleanup_ploop_file struct ploop_file *file = NULL;
+	struct ploop_header header;
+
+	return !c->pv.dir->ops->open(c->pv.dir, image->file, 0, &file) &&
+	       read_header(file, &header) && header.mark == PLOOP_MARK_CLOSED_CBT;
+}
+
 static int second_opinion(struct volume_check *c, struct stor_err *err)
 {
 	enum ploop_tool_choice choice =
@@ -233,6 +246,7 @@ static int second_opinion(struct volume_check *c, struct stor_err *err)
 		return 0;
 	for (unsigned i = 0; i < d->image_count && answer.result != LIBPLOOP_ABSENT; i++)
 		if (!d->images[i].is_plain && !strchr(d->images[i].file, '/') &&
+		    (choice == PLOOP_TOOL_LIBPLOOP || !misleads_libploop(c, &d->images[i])) &&
 		    ask_libploop(c, &d->images[i], &answer, err))
 			return -1;
 	if (answer.result != LIBPLOOP_ABSENT)
