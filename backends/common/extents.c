@@ -39,3 +39,16 @@ const struct fiemap_extent *extents_next(struct extents *walk)
 	walk->has_seen_last = extent->fe_flags & FIEMAP_EXTENT_LAST;
 	return extent;
 }
+
+uint64_t extents_shared_bytes(int fd)
+{
+	const struct fiemap_extent *extent;
+	struct extents walk;
+	uint64_t shared = 0;
+
+	extents_begin(&walk, fd, 0, FIEMAP_MAX_OFFSET);
+	while ((extent = extents_next(&walk)))
+		if (extent->fe_flags & FIEMAP_EXTENT_SHARED)
+			shared += extent->fe_length;
+	return shared;
+}

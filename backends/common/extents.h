@@ -29,4 +29,7 @@ void extents_begin(struct extents *walk, int fd, uint64_t offset, uint64_t lengt
  * end after it. NULL: there is none, or the filesystem tells nothing. */
 const struct fiemap_extent *extents_next(struct extents *walk);
 
+/* Bytes of the file that other files share; 0 where the filesystem tells nothing. */
+uint64_t extents_shared_bytes(int fd);
+
 #endif

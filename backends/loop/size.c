@@ -15,21 +15,6 @@
 #include "common/loopdev.h"
 #include "loop/loop.h"
 
-/* Bytes of the file that other files share, by the filesystem's own account; 0 where it has none.
- */
-static uint64_t shared_bytes(int fd)
-{
-	const struct fiemap_extent *extent;
-	struct extents walk;
-	uint64_t shared = 0;
-
-	extents_begin(&walk, fd, 0, FIEMAP_MAX_OFFSET);
-	while ((extent = extents_next(&walk)))
-		if (extent->fe_flags & FIEMAP_EXTENT_SHARED)
-			shared += extent->fe_length;
-	return shared;
-}
-
 int loop_info(const struct stor_volume *volume, struct stor_info *info, struct stor_err *err)
 {
 	cleanup_close int fd = loop_open_image(volume, O_RDONLY, err);
@@ -41,7 +26,7 @@ int loop_info(const struct stor_volume *volume, struct stor_info *info, struct s
 		return -1;
 	if (fstat(fd, &st) < 0 || stor_superblock_read(fd, &sb) < 0)
 		return host->fail(err, STOR_FAILED, errno, "describe %s", volume->path);
-	shared = shared_bytes(fd);
+	shared = extents_shared_bytes(fd);
 	info->size_bytes = (uint64_t)st.st_size;
 	info->allocated_bytes = (uint64_t)st.st_blocks * 512;
 	info->exclusive_bytes = info->allocated_bytes > shared ? info->allocated_bytes - shared : 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a volume is and takes. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,27 +10,35 @@
 
 #include <stor/util.h>
 
+#include "common/extents.h"
 #include "common/host.h"
 #include "ploop/backend.h"
+#include "ploop/direct.h"
+#include "ploop/driver.h"
+#include "ploop/kernel.h"
 #include "ploop/libploop.h"
 #include "ploop/volume.h"
 
-/* Images in the volume's own folder are freed with it; others are its parents'. */
-static bool is_own(const char *file)
-{
-	return !strchr(file, '/');
-}
-
+/* Images in the volume's own folder are freed with it, but for blocks that a clone has too; others
+ * are its parents'. */
 static int count_image(const struct ploop_volume *pv, const char *file, uint64_t *own,
                        uint64_t *shared, struct stor_err *err)
 {
+	cleanup_close int fd = openat(pv->dir_fd, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	uint64_t allocated, of_others;
 	struct stat st;
 
-	if (fstatat(pv->dir_fd, file, &st, 0) < 0 && errno == ENOENT)
+	if (fd < 0 && errno == ENOENT)
 		return 0;
-	if (fstatat(pv->dir_fd, file, &st, 0) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return host->fail(err, STOR_FAILED, errno, "ploop: image %s of %s", file, pv->path);
-	*(is_own(file) ? own : shared) += (uint64_t)st.st_blocks * 512;
+	allocated = of_others = (uint64_t)st.st_blocks * 512;
+	if (!strchr(file, '/')) {
+		of_others = extents_shared_bytes(fd);
+		of_others = of_others < allocated ? of_others : allocated;
+	}
+	*own += allocated - of_others;
+	*shared += of_others;
 	return 0;
 }
 
@@ -57,6 +66,22 @@ static const char *format_of(struct ploop_volume *pv)
 	if (header.version == 1)
 		return "ploop v1";
 	return pv->descriptor.is_preallocated ? "ploop v2, preallocated" : "ploop v2";
+}
+
+/* What attach=auto comes to for a writer, and why. */
+static int emit_attach(const struct ploop_volume *pv, struct stor_info *info)
+{
+	const char *why = ploop_direct_place(pv, &(uint64_t){ 0 }, &(uint64_t){ 0 });
+	char text[256];
+
+	if (ploop_driver_is_there() && !ploop_kernel_refuses(pv))
+		snprintf(text, sizeof(text), "kernel: there is a ploop driver");
+	else if (why)
+		snprintf(text, sizeof(text), "engine: %s", why);
+	else
+		snprintf(text, sizeof(text), "direct: %s",
+		         pv->links[0].is_raw ? "it is a raw disk" : "its clusters lie in order");
+	return info->emit(info->emit_ctx, "attach", text);
 }
 
 /* Who works on the files of this volume, or would if `tool` let it. */
@@ -117,11 +142,13 @@ int ploop_info(const struct stor_volume *volume, struct stor_info *info, struct 
 {
 	cleanup_ploop_volume struct ploop_volume pv = PLOOP_VOLUME_INIT;
 	uint64_t own = 0, shared = 0;
+	bool is_whole;
 
 	if (ploop_volume_open(volume, PLOOP_VOLUME_UNLOCKED, 0, &pv, err))
 		return -1;
 	info->format = "ploop, broken";
-	if (!is_broken(&pv) && describe_chain(&pv, info, err))
+	is_whole = !is_broken(&pv);
+	if (is_whole && describe_chain(&pv, info, err))
 		return -1;
 	if (info->flags & STOR_INFO_IN_USE_ONLY)
 		return 0;
@@ -135,6 +162,8 @@ int ploop_info(const struct stor_volume *volume, struct stor_info *info, struct 
 	    emit_number(info, "chain_files", pv.count) ||
 	    emit_number(info, "cluster_bytes",
 	                (uint64_t)pv.descriptor.cluster_sectors * PLOOP_SECTOR))
+		return -1;
+	if (is_whole && info->emit && emit_attach(&pv, info))
 		return -1;
 	return emit_tool(info, err);
 }

@@ -98,8 +98,8 @@ static void tell_of_tracking(struct ploop_disk *disk, const char *name)
 	    file->ops->pread(file, raw, sizeof(raw), 0) || ploop_header_parse(raw, &header))
 		return;
 	if (header.ext_sector && header.mark == PLOOP_MARK_CLOSED_CBT)
-		host->log(STOR_LOG_WARN, "ploop: \"%s\": its change tracking data is dropped with it",
-		          name);
+		host->log(STOR_LOG_WARN,
+		          "ploop: \"%s\": its change tracking data is dropped with it", name);
 }
 
 /* Remove what the text names and the descriptor does not. */

@@ -47,7 +47,7 @@ test_debian_runs_and_equals_its_source() {
 
 # Runs in a mount namespace, with its store on xfs.
 _share_on_xfs() {
-	local b stor payload before more file
+	local b stor payload before more file name allocated exclusive
 	mount -o loop xfs.img xfs
 	export STOR_STORE=$T/xfs/store
 	expect 0 run_stor image import -q tree big
@@ -70,6 +70,24 @@ _share_on_xfs() {
 		expect 0 run_stor run --rm --backend $b --image big cat /random
 		cmp "$OUT" tree/random
 	done
+	# Whose blocks they are, a volume is told too.
+	for b in loop ploop; do
+		expect 0 run_stor volume create --backend $b --size 96M --image big "$b-one"
+		sync -f xfs
+		exclusive "$b-one"
+		[ "$exclusive" = "$allocated" ] && [ "$allocated" -gt 40000000 ] || fail "$b: $exclusive of $allocated"
+		expect 0 run_stor volume clone --mode reflink "$b-one" "$b-two"
+		for name in "$b-one" "$b-two"; do
+			exclusive "$name"
+			[ "$exclusive" -lt 2000000 ] && [ "$allocated" -gt 40000000 ] || fail "$name: $exclusive of $allocated"
+		done
+	done
+}
+# exclusive VOLUME: of how much allocated.
+exclusive() {
+	run_stor volume inspect "$1" >described
+	allocated=$(sed -n 's/^ *"allocated": \([0-9]*\),/\1/p' described)
+	exclusive=$(sed -n 's/^ *"exclusive": \([0-9]*\),/\1/p' described)
 }
 test_clones_share_blocks_on_xfs() {
 	mkdir tree xfs

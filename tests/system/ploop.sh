@@ -96,6 +96,29 @@ test_raw() {
 	expect 0 run_stor volume check v
 }
 
+# is_attached_by TEXT: what inspect says that the volume v would be attached by, and why.
+is_attached_by() {
+	expect 0 run_stor volume inspect v
+	out_has "\"attach\": \"$1\""
+}
+described() { run_stor volume inspect "$1" | sed -n "s/^ *\"$2\": \"\{0,1\}\([0-9]*\)\"\{0,1\},*/\1/p"; }
+
+test_what_is_told() {
+	make_volume -o layout=preallocated v
+	is_attached_by 'direct: its clusters lie in order'
+	same "$(described v size) $(described v exclusive)" "$((64 << 20)) $(described v allocated)"
+	[ "$(described v allocated)" -ge $((64 << 20)) ] || fail "not all of it is allocated"
+	expect 0 run_stor volume snapshot v s
+	is_attached_by 'engine: it is a chain of several files'
+	expect 0 run_stor volume convert -o layout=raw v
+	expect 0 run_stor volume merge v s
+	is_attached_by 'direct: it is a raw disk'
+	expect 0 run_stor volume rm v
+	make_volume v
+	is_attached_by 'engine: its file ends before its disk does'
+	[ "$(described v allocated)" -lt $((20 << 20)) ] || fail "too much of it is allocated"
+}
+
 test_clones() {
 	make_volume v
 	expect 0 run_stor run --root v -- sh -c 'echo shared >/file'

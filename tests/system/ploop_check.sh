@@ -250,6 +250,7 @@ test_change_tracking_data() {
 	base=$(data v)/root.hds
 	track "$base"
 	says clean '^v: clean$' note
+	expect 0 run_stor volume check v
 	out_lacks '^(error|warning)'
 	expect 0 run_stor run --read-only --root v -- true
 	same "$(cat "$ERR")" ''

@@ -75,6 +75,7 @@ test_a_run() {
 	same "$(calls)" "mount $(data v)/$X"
 	expect 0 vz "$STOR" volume inspect v
 	out_has '"how": "kernel"'
+	out_has '"attach": "kernel: there is a ploop driver"'
 	finish
 	same "$(count_calls umount)" 1
 	all_gone
