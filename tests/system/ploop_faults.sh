@@ -47,6 +47,31 @@ test_killed_under_load() {
 	done
 }
 
+# The host's filesystem is full: whoever writes into the volume is told so, and not that the disk is
+# broken; what was there stays, and all is well once there is room.
+test_a_full_disk_below() {
+	truncate -s 96M fs.img
+	mke2fs -q -F -t ext4 -m 0 fs.img
+	mkdir fs
+	mount -o loop fs.img fs
+	export STOR_STORE=$T/fs/store
+	fallocate -l 56M fs/ballast
+	expect 0 run_stor volume create --backend ploop --size 512M --image busybox v
+	expect 0 run_stor run --rm --root v -- sh -c 'echo kept >/kept; head -c 5000000 /dev/urandom | tee /data | md5sum >/sum; sync
+		! dd if=/dev/urandom of=/fill bs=1M count=200 oflag=direct
+		echo >/more && ! dd if=/dev/urandom of=/fill2 bs=1M count=50 oflag=direct && cat /kept'
+	same "$(cat "$OUT")" kept
+	same "$(grep -c 'No space left on device' "$ERR")" 2
+	[ "$(df --output=avail -k fs | tail -n 1)" -lt 2048 ] || fail "there is room left"
+	rm fs/ballast
+	sound
+	expect 0 run_stor run --rm --root v -- sh -c 'md5sum </data | cmp - /sum && rm /fill /fill2 && head -c 3000000 /dev/urandom >/again'
+	expect 0 run_stor volume compact v
+	sound
+	expect 0 run_stor volume rm v
+	umount fs
+}
+
 newer() { [ "$(tail -n1 counted)" -gt "$1" ]; }
 # at_most SECONDS COMMAND…
 at_most() {
