@@ -259,12 +259,13 @@ int ploop_engine_grow(struct ploop_engine *engine, uint64_t size_bytes, struct s
 
 /* --- compact --- */
 
-static int pack(struct mover *mover)
+/* 0, a negative errno value, or 1 with err filled: it was cancelled, and is as far as it got. */
+static int pack(struct mover *mover, struct stor_err *err)
 {
 	struct ploop_engine *engine = mover->engine;
 	struct ploop_alloc *alloc = &engine->alloc;
 	uint64_t goal = alloc->end - alloc->free_count;
-	int r = 0;
+	int r = 0, flushed;
 
 	for (uint64_t guest = 0; guest < engine->clusters && !r; guest++) {
 		struct ploop_place place;
@@ -280,8 +281,14 @@ static int pack(struct mover *mover)
 		r = ploop_alloc_take(engine, &to);
 		if (!r)
 			r = move_to(mover, (uint32_t)guest, &place, to);
+		if (!r && host->progress("moving", guest << engine->cluster_shift,
+		                         engine->size_bytes, err))
+			r = 1;
 	}
-	return r ? r : ploop_engine_flush_quiet(engine);
+	if (r < 0)
+		return r;
+	flushed = ploop_engine_flush_quiet(engine);
+	return flushed ? flushed : r;
 }
 
 int ploop_engine_compact(struct ploop_engine *engine, uint64_t *freed_bytes, struct stor_err *err)
@@ -305,7 +312,7 @@ int ploop_engine_compact(struct ploop_engine *engine, uint64_t *freed_bytes, str
 	if (!r)
 		r = ploop_alloc_drop_reserved(engine);
 	if (!r)
-		r = pack(&mover);
+		r = pack(&mover, err);
 	if (!r)
 		r = ploop_top_tidy(engine);
 	if (!r)
@@ -313,6 +320,8 @@ int ploop_engine_compact(struct ploop_engine *engine, uint64_t *freed_bytes, str
 	if (!r && after < before)
 		*freed_bytes = before - after;
 	ploop_engine_release(engine);
+	if (r > 0)
+		return -1;
 	return r ? host->fail(err, STOR_FAILED, -r, "ploop: compact \"%s\"", top->name) : 0;
 }
 

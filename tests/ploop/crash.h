@@ -45,4 +45,8 @@ struct crash_ops_params {
 /* *applied is counted up when the operation did its work. */
 unsigned crash_ops(const struct crash_ops_params *params, unsigned *applied);
 
+/* The operation interrupted by the user at each point where it can be: it fails, and the same holds
+ * then. The number of points, or -1 when a promise was broken. */
+int crash_ops_cancelled(const struct crash_ops_params *params);
+
 #endif

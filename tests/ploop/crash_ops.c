@@ -14,6 +14,7 @@
 #include "ploop/check.h"
 #include "ploop/image.h"
 #include "ploop/ops.h"
+#include "testhost.h"
 
 #define CLUSTER_SECTORS 64u
 #define CLUSTER_BYTES (CLUSTER_SECTORS * PLOOP_SECTOR)
@@ -131,6 +132,30 @@ static void scribble(struct scene *scene, struct ploop_disk *disk)
 	}
 }
 
+/* So much of the live state's file is free, here and there, that clusters have to move. */
+static void make_holes(struct scene *scene, struct ploop_disk *disk)
+{
+	struct stor_err err = STOR_ERR_INIT;
+	struct ploop_engine *engine = ploop_disk_engine(disk, NULL, true, &err);
+	uint64_t buffer[CLUSTER_BYTES / 8];
+	struct blockdev *dev;
+
+	if (!engine)
+		abort();
+	dev = ploop_engine_blockdev(engine);
+	for (unsigned n = 0; n < 2 * CLUSTERS; n++) {
+		uint64_t at = n % CLUSTERS * CLUSTER_BYTES;
+
+		memset(buffer, 1 + (int)below(scene, 100), sizeof(buffer));
+		if (n < CLUSTERS      ? blockdev_pwrite(dev, buffer, CLUSTER_BYTES, at)
+		    : below(scene, 2) ? blockdev_discard(dev, at, CLUSTER_BYTES)
+		                      : 0)
+			abort();
+	}
+	if (ploop_engine_close(engine, &err))
+		abort();
+}
+
 static void reload(struct scene *scene, struct ploop_disk *disk)
 {
 	struct stor_err err = STOR_ERR_INIT;
@@ -183,6 +208,10 @@ static void set_up(struct scene *scene, struct ploop_disk *disk)
 			abort();
 	}
 	scribble(scene, disk);
+	reload(scene, disk);
+	if (scene->params->op != CRASH_COMPACT)
+		return;
+	make_holes(scene, disk);
 	reload(scene, disk);
 }
 
@@ -368,4 +397,55 @@ unsigned crash_ops(const struct crash_ops_params *params, unsigned *applied)
 	}
 	memfs_free(scene.fs);
 	return broken;
+}
+
+/* --- interrupted by the user --- */
+
+static const char *cancel(struct scene *scene, unsigned at, bool *is_over)
+{
+	struct stor_err err = STOR_ERR_INIT;
+	struct ploop_disk disk;
+	int r;
+
+	set_up(scene, &disk);
+	testhost_cancel_at(at);
+	r = operate(scene, &disk, &err);
+	*is_over = testhost_cancel_at(0) < at;
+	ploop_disk_close(&disk);
+	if (!r || *is_over)
+		return *is_over ? NULL : "it goes on when it is interrupted";
+	if (!strstr(err.text, "interrupted by the test"))
+		return "it says something else";
+	return examine(scene, scene->fs);
+}
+
+int crash_ops_cancelled(const struct crash_ops_params *params)
+{
+	struct scene whole = { .params = params, .random = params->seed * 2 + 1 };
+	struct scene start;
+	bool is_over = false;
+	int points = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		test_random(&whole.random);
+	start = whole;
+	run(&whole);
+	while (!is_over) {
+		struct scene scene = start;
+		const char *what;
+
+		scene.before = whole.before;
+		scene.after = whole.after;
+		what = cancel(&scene, (unsigned)points + 1, &is_over);
+		memfs_free(scene.fs);
+		points += !is_over;
+		if (!what)
+			continue;
+		fprintf(stderr, "operation %d, seed %" PRIu64 ", interrupted at %d: %s\n",
+		        (int)params->op, params->seed, points, what);
+		points = -1;
+		break;
+	}
+	memfs_free(whole.fs);
+	return points;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "testhost.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,10 +23,23 @@ static __attribute__((format(printf, 2, 3))) void log_line(enum stor_log_level l
 	fputc('\n', stderr);
 }
 
+static unsigned told, cancel_at;
+
+unsigned testhost_cancel_at(unsigned number)
+{
+	unsigned before = told;
+
+	told = 0;
+	cancel_at = number;
+	return before;
+}
+
 static int progress(const char *what, uint64_t done, uint64_t total, struct stor_err *err)
 {
-	(void)what, (void)done, (void)total, (void)err;
-	return 0;
+	(void)what, (void)done, (void)total;
+	if (++told != cancel_at)
+		return 0;
+	return err_fail(err, STOR_FAILED, EINTR, "interrupted by the test");
 }
 
 void testhost_load(void)

@@ -79,6 +79,28 @@ static void compact_survives(void **state)
 	survives(CRASH_COMPACT);
 }
 
+/* Those that take long can be interrupted, and are finished or undone by the next. */
+static void interrupted_by_the_user(void **state)
+{
+	static const enum crash_op long_ones[] = { CRASH_MERGE,  CRASH_MERGE_ALL, CRASH_DELETE,
+		                                   CRASH_LAYOUT, CRASH_VERSION,   CRASH_COMPACT };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(long_ones) / sizeof(long_ones[0]); i++) {
+		struct crash_ops_params params = { .op = long_ones[i] };
+		int points = 0;
+
+		for (params.seed = 1; params.seed <= SEEDS; params.seed++) {
+			int n = crash_ops_cancelled(&params);
+
+			assert_true(n >= 0);
+			points += n;
+		}
+		if (points < 10)
+			fail_msg("operation %d: only %d points", (int)params.op, points);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -90,6 +112,7 @@ int main(void)
 		cmocka_unit_test(convert_version_survives),
 		cmocka_unit_test(convert_layout_survives),
 		cmocka_unit_test(compact_survives),
+		cmocka_unit_test(interrupted_by_the_user),
 	};
 
 	testhost_load();
