@@ -2,6 +2,7 @@
 /* stor volume create|clone|rm, and what the volume commands share. */
 #include "core/cmd_options.h"
 #include "core/cmd_volume.h"
+#include "core/progress.h"
 
 #include <string.h>
 
@@ -100,6 +101,7 @@ static int volume_create_command(struct store *store, int argc, char **argv, str
 	int count, result = opts_parse(&command, &opts, argc, argv, &operands, &count, err);
 
 	if (!result) {
+		progress_catch_signals();
 		opts.create.params = &opts.params;
 		result = volume_create(store, operands[0], &opts.create, NULL, err);
 	}
@@ -152,6 +154,7 @@ static int volume_clone_command(struct store *store, int argc, char **argv, stru
 		return result < 0 ? -1 : 0;
 	if (volume_find(store, operands[0], opts.backend, NULL, &source, err) < 0)
 		return -1;
+	progress_catch_signals();
 	return volume_clone(store, &source, operands[1], opts.clone_mode, err);
 }
 

@@ -10,11 +10,13 @@
 #include "core/cmd_listing.h"
 #include "core/cmd_volume.h"
 #include "core/event.h"
+#include "core/progress.h"
 
 /* A command of a volume and the ids of snapshots. */
 struct request {
 	struct volume_options opts; /* first: what the shared options' setters are given */
 	const char *until;
+	bool is_all;
 	struct volume volume;
 	char **operands;
 	int count;
@@ -26,6 +28,16 @@ static int set_until(void *target, const char *value, struct stor_err *err)
 
 	(void)err;
 	request->until = value;
+	return 0;
+}
+
+static int set_all(void *target, const char *value, struct stor_err *err)
+{
+	struct request *request = target;
+
+	(void)value;
+	(void)err;
+	request->is_all = true;
 	return 0;
 }
 
@@ -199,6 +211,7 @@ int cmd_volume_snapshot_rm(struct store *store, int argc, char **argv, struct st
 	cleanup_request struct request request = REQUEST_INIT;
 	int result = begin(store, &command, &request, argc, argv, err);
 
+	progress_catch_signals();
 	for (int i = 1; i < request.count && !result; i++)
 		result =
 			work_on(store, &request, request.operands[i], backend_snapshot_delete, err);
@@ -226,21 +239,72 @@ int cmd_volume_rollback(struct store *store, int argc, char **argv, struct stor_
 	return work_on(store, &request, request.operands[1], backend_rollback, err);
 }
 
+/* Every snapshot with its parent, "" where it has none, and the one that the live state lies on. */
+struct lineage {
+	struct strv ids, parents;
+	const char *newest;
+};
+
+static int add_to_lineage(void *ctx, const struct stor_snapshot *snapshot)
+{
+	struct lineage *lineage = ctx;
+
+	strv_add(&lineage->ids, snapshot->id);
+	strv_add(&lineage->parents, snapshot->parent ? snapshot->parent : "");
+	if (snapshot->is_current)
+		lineage->newest = lineage->ids.items[lineage->ids.count - 1];
+	return 0;
+}
+
+static const char *parent_of(const struct lineage *lineage, const char *id)
+{
+	for (size_t i = 0; i < lineage->ids.count; i++)
+		if (!strcmp(lineage->ids.items[i], id))
+			return lineage->parents.items[i];
+	return "";
+}
+
+/* All that the live state goes back to, as a range; nothing when there is none. */
+static int merge_all(const struct request *request, struct stor_snapshot_req *req,
+                     struct stor_err *err)
+{
+	struct lineage lineage = { .ids = STRV_INIT, .parents = STRV_INIT };
+	const struct volume *volume = &request->volume;
+	const char *parent;
+	int result =
+		backend_snapshot_list(volume->backend, &volume->ref, add_to_lineage, &lineage, err);
+
+	req->id = req->until = lineage.newest;
+	/* A circle would end too, as a list of ids does. */
+	for (size_t i = 0; i < lineage.ids.count && req->id; i++) {
+		parent = parent_of(&lineage, req->until);
+		if (!strv_has(&lineage.ids, parent))
+			break;
+		req->until = parent;
+	}
+	if (!result && req->id)
+		result = backend_merge(volume->backend, &volume->ref, req, err);
+	strv_free(&lineage.ids);
+	strv_free(&lineage.parents);
+	return result;
+}
+
 int cmd_volume_merge(struct store *store, int argc, char **argv, struct stor_err *err)
 {
 	static const struct opt options[] = {
 		VOLUME_OPT_BACKEND,
 		VOLUME_OPT_PARAM,
+		{ 'a', "all", NULL, "All that the present state goes back to", set_all },
 		{ 0, "until", "ID", "Also the snapshots below it, down to this one", set_until },
 		{ 0 },
 	};
 	static const struct opt_command command = {
 		"volume merge",
-		"[OPTIONS] NAME|PATH ID",
+		"[OPTIONS] NAME|PATH [ID]",
 		"Fold a snapshot into what was made of it",
 		"The state of what was made of it stays; the snapshot is gone.",
 		options,
-		2,
+		1,
 		2,
 		false,
 	};
@@ -251,12 +315,18 @@ int cmd_volume_merge(struct store *store, int argc, char **argv, struct stor_err
 
 	if (result)
 		return result < 0 ? -1 : 0;
+	if (request.is_all == (request.count > 1) || (request.is_all && request.until))
+		return err_fail(err, STOR_USAGE, 0,
+		                "volume merge: one snapshot, a range with --until, or --all");
+	progress_catch_signals();
 	if (volume_change_begin(store, &request.volume, false, &change, err) < 0)
 		return -1;
-	req.id = request.operands[1];
-	req.until = request.until;
 	req.root_fd = change.root_fd;
 	req.control_fd = change.control_fd;
+	if (request.is_all)
+		return merge_all(&request, &req, err);
+	req.id = request.operands[1];
+	req.until = request.until;
 	return backend_merge(request.volume.backend, &request.volume.ref, &req, err);
 }
 
@@ -287,6 +357,9 @@ int cmd_volume_compact(struct store *store, int argc, char **argv, struct stor_e
 		return -1;
 	req.root_fd = change.root_fd;
 	req.control_fd = change.control_fd;
+	/* What a server does goes on without this command. */
+	if (change.root_fd < 0)
+		progress_catch_signals();
 	if (backend_compact(request.volume.backend, &request.volume.ref, &req, err) < 0)
 		return -1;
 	printf("%s: %s freed\n", request.volume.name,
@@ -378,6 +451,7 @@ int cmd_volume_convert(struct store *store, int argc, char **argv, struct stor_e
 	char **operands;
 	int count, result = opts_parse(&command, &opts, argc, argv, &operands, &count, err);
 
+	progress_catch_signals();
 	if (!result)
 		result = convert(store, operands[0], &opts, err);
 	strv_free(&opts.params);

@@ -9,6 +9,7 @@
 #include "core/cmd_options.h"
 #include "core/cmd_volume.h"
 #include "core/event.h"
+#include "core/progress.h"
 
 /* --- resize ------------------------------------------------------------------------------- */
 
@@ -40,6 +41,7 @@ int cmd_volume_resize(struct store *store, int argc, char **argv, struct stor_er
 		                       err);
 	if (volume_find(store, operands[0], opts.backend, NULL, &volume, err) < 0)
 		return -1;
+	progress_catch_signals();
 	if (volume_resize(store, &volume, size_bytes, err) < 0)
 		return -1;
 	event_thing(store, EVENT_VOLUME, "resize", operands[0], NULL);
@@ -129,6 +131,7 @@ int cmd_volume_check(struct store *store, int argc, char **argv, struct stor_err
 	strv_free(&opts.params);
 	if (result)
 		return result < 0 ? -1 : 0;
+	progress_catch_signals();
 	findings.is_json = opts.is_json;
 	json_open_object(&findings.json, NULL);
 	json_string(&findings.json, "name", volume.name);

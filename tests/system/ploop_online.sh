@@ -142,9 +142,21 @@ test_merges_while_a_container_runs() {
 	counts_on
 	expect 0 run_stor volume snapshot v again
 	in_snapshot again sh -c 'cd s && md5sum -c --quiet ../sums'
+	# All at once, running and stopped.
+	expect 0 run_stor volume snapshot v more
+	expect 2 run_stor volume merge v
+	err_has 'one snapshot, a range with --until, or --all'
+	expect 2 run_stor volume merge --all v more
+	expect 0 run_stor volume merge --all v
+	same "$(ids)" ""
+	expect 0 run_stor volume merge --all v
+	counts_on
+	expect 0 run_stor volume snapshot v one
+	expect 0 run_stor volume snapshot v two
 	finish
 	sound
-	expect 0 run_stor volume merge v again
+	expect 0 run_stor volume merge --all v
+	same "$(ids)" ""
 	same "$(files)" 1
 	sound
 	expect 0 run_stor run --rm --root v -- cat /n
