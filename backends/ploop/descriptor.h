@@ -89,4 +89,12 @@ void ploop_descriptor_remove(struct ploop_descriptor *descriptor, const char *gu
 /* Rename a state throughout. */
 void ploop_descriptor_rename(struct ploop_descriptor *descriptor, const char *from, const char *to);
 
+/* Does a disk of so many sectors have more than the descriptor says, whatever that rounds? */
+static inline bool ploop_descriptor_is_outgrown(const struct ploop_descriptor *descriptor,
+                                                uint64_t sectors)
+{
+	return sectors > descriptor->sectors &&
+	       sectors - descriptor->sectors >= descriptor->cluster_sectors;
+}
+
 #endif

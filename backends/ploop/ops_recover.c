@@ -8,7 +8,8 @@
  *  - files that an intent names: removed unless the descriptor names them;
  *  - a delta that the descriptor does not name and that holds nothing: the new top of a snapshot
  *    that was not taken; removed. One that holds something is left for `stor volume check`;
- *  - in-use marks, of a merge (on a lower file) or of a server that was killed: recovered.
+ *  - in-use marks, of a merge (on a lower file) or of a server that was killed: recovered;
+ *  - a live state that is larger than the descriptor says: its resize is brought to an end.
  */
 #include "ploop/ops_internal.h"
 
@@ -19,6 +20,7 @@
 #include <stor/util.h>
 
 #include "common/host.h"
+#include "ploop/partition.h"
 
 #define DELTA_TABLE_MAX (UINT64_C(1) << 27)
 #define READ_BYTES (1u << 16)
@@ -242,6 +244,54 @@ static int remove_temporary_files(struct ploop_disk *disk, struct stor_err *err)
 	return 0;
 }
 
+/* --- a disk that was to get another size --- */
+
+static const struct ploop_image *live_image(const struct ploop_disk *disk)
+{
+	return ploop_descriptor_image(&disk->descriptor, disk->descriptor.top);
+}
+
+/* The image is the first to grow, and the last to shrink. */
+static bool is_resize_unfinished(struct ploop_disk *disk)
+{
+	const struct ploop_descriptor *d = &disk->descriptor;
+	const struct ploop_image *top = live_image(disk);
+	struct ploop_header header;
+	uint64_t size;
+
+	return top && !is_raw_base(d, top) && ploop_file_is_own(top->file) &&
+	       !read_header(disk, top->file, &header, &size) &&
+	       ploop_descriptor_is_outgrown(d, header.sectors);
+}
+
+static int finish_resize(struct ploop_disk *disk, struct stor_err *err)
+{
+	cleanup_ploop_descriptor struct ploop_descriptor changed = { .images = NULL };
+	const struct ploop_image *chain[PLOOP_CHAIN_MAX];
+	struct ploop_engine *engine;
+	unsigned count;
+	uint64_t end;
+	int r;
+
+	if (!is_resize_unfinished(disk))
+		return 0;
+	count = ploop_descriptor_chain(&disk->descriptor, disk->descriptor.top, chain, err);
+	if (!count || ploop_descriptor_copy(&disk->descriptor, &changed, err))
+		return -1;
+	engine = ploop_ops_open(disk, chain, 0, count, true, err);
+	if (!engine)
+		return -1;
+	r = ploop_fit_partition(ploop_engine_blockdev(engine), changed.cluster_sectors, disk->path,
+	                        &end, err);
+	changed.sectors = ploop_engine_size(engine) / PLOOP_SECTOR;
+	if (ploop_engine_close(engine, err) || r)
+		return -1;
+	if (ploop_descriptor_store(disk->dir, &changed, err))
+		return -1;
+	ploop_ops_adopt(disk, &changed);
+	return 0;
+}
+
 int ploop_ops_recover(struct ploop_disk *disk, struct stor_err *err)
 {
 	unsigned version;
@@ -252,11 +302,11 @@ int ploop_ops_recover(struct ploop_disk *disk, struct stor_err *err)
 	    remove_orphans(disk, err))
 		return -1;
 	if (!version)
-		return 0;
+		return finish_resize(disk, err);
 	if (ploop_ops_convert_all(disk, version, err))
 		return -1;
 	r = disk->dir->ops->unlink(disk->dir, PLOOP_INTENT_NAME);
 	return r ? host->fail(err, STOR_FAILED, -r, "ploop: remove %s/" PLOOP_INTENT_NAME,
 	                      disk->path)
-	         : 0;
+	         : finish_resize(disk, err);
 }

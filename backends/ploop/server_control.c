@@ -232,6 +232,7 @@ static void perform_quiet(struct ploop_server *server, const struct ploop_contro
 	}
 	server->is_turning = false;
 	perform(server, request, parcel);
+	kill_point("ploop-server-done");
 	if (server->is_direct)
 		ploop_server_go_direct(server);
 	ploop_engine_release(server->engine);

@@ -18,6 +18,7 @@
 #include "common/host.h"
 #include "ploop/backend.h"
 #include "ploop/check.h"
+#include "ploop/partition.h"
 #include "ploop/tool.h"
 #include "ploop/volume.h"
 #include "ploop/window.h"
@@ -32,6 +33,7 @@ struct volume_check {
 	struct ploop_check check;
 	struct ploop_volume pv;
 	const struct stor_volume *volume;
+	bool is_outgrown; /* the live state is larger than the descriptor says */
 };
 
 static int emit_nothing(void *ctx, const char *key, const char *value)
@@ -151,6 +153,14 @@ static int check_size(struct volume_check *c, const struct ploop_image *image)
 		return ploop_check_say(&c->check, "error",
 		                       "%s: the disk has %" PRIu64 " sectors, not %" PRIu64,
 		                       image->file, sectors, d->sectors);
+	if (guid_equal(image->guid, d->top) && !is_raw_base(c, image) &&
+	    ploop_descriptor_is_outgrown(d, sectors)) {
+		c->is_outgrown = true;
+		return ploop_check_say(&c->check, c->check.repair ? "repaired" : "warning",
+		                       "%s: the disk has %" PRIu64 " sectors, not %" PRIu64
+		                       ": its resize was interrupted",
+		                       image->file, sectors, d->sectors);
+	}
 	if (below > sectors)
 		return ploop_check_say(&c->check, "error",
 		                       "%s: the disk has %" PRIu64 " sectors, but %" PRIu64
@@ -256,6 +266,21 @@ static int second_opinion(struct volume_check *c, struct stor_err *err)
 
 /* --- what the disk holds --- */
 
+static int finish_resize(struct volume_check *c, struct blockdev *disk, struct stor_err *err)
+{
+	struct ploop_descriptor *d = &c->pv.descriptor;
+	uint64_t end;
+	int r;
+
+	if (ploop_fit_partition(disk, d->cluster_sectors, c->pv.path, &end, err))
+		return -1;
+	r = blockdev_flush(disk);
+	if (r)
+		return host->fail(err, STOR_FAILED, -r, "ploop: %s: partition table", c->pv.path);
+	d->sectors = disk->size_bytes / PLOOP_SECTOR;
+	return c->pv.has_descriptor ? ploop_descriptor_store(c->pv.dir, d, err) : 0;
+}
+
 static int check_partition(struct volume_check *c, struct ploop_engine *engine,
                            struct stor_err *err)
 {
@@ -266,6 +291,8 @@ static int check_partition(struct volume_check *c, struct ploop_engine *engine,
 
 	if (!r && state == GPT_DAMAGED)
 		return ploop_check_say(&c->check, "error", "the partition table is damaged");
+	if (!r && c->is_outgrown)
+		return c->check.repair ? finish_resize(c, disk, err) : 0;
 	if (!r && state == GPT_ONE && !c->check.repair)
 		return ploop_check_say(&c->check, "error",
 		                       "one copy of the partition table is damaged");

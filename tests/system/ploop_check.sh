@@ -286,6 +286,32 @@ test_change_tracking_data() {
 	same "$(mark "$base") $(extension "$base")" '00000000 0'
 }
 
+# grown FILE MIB: a disk whose growing got as far as its image.
+grown() { hurt "$1" "put(36, $2 * 2048, 8); put(32, $2 << 20 >> 16); put(44, 0x746F6E59)"; }
+
+# Finished by the check, or by any other work on its files.
+test_an_interrupted_resize() {
+	local base work
+	begin --size 40M -o cluster=64K
+	base=$(data v)/root.hds
+	grown "$base" 48
+	says clean '^warning: root.hds: the disk has 98304 sectors, not 81920: its resize was interrupted'
+	expect 0 run_stor run --rm --root v true
+	mended
+	expect 0 run_stor volume inspect v
+	out_has '"size": 50331648,'
+	for work in 'snapshot v s' 'convert -o format=v1 v' 'resize v 38M'; do
+		again
+		grown "$base" 48
+		# shellcheck disable=SC2086 # words
+		expect 0 run_stor volume $work
+		expect 0 run_stor volume check v
+		out_lacks '^(error|warning)'
+		expect 0 run_stor run --rm --root v true
+		! command -v ploop >/dev/null || ploop check "$(data v)/$X" >ploop.log 2>&1 || fail "$work: ploop: $(tail -n2 ploop.log)"
+	done
+}
+
 # patch OFFSET HEX: bytes of the disk, by the engine.
 patch() {
 	"$CTL" dump "$(data v)" all

@@ -304,6 +304,42 @@ test_a_killed_server() {
 	done
 }
 
+# Nor does it matter in the midst of which other work, which nobody hears the end of.
+test_a_killed_server_at_other_work() {
+	local point command
+	kill_build
+	# A merge into the live state takes a new top first, and the snapshot before it was one too.
+	for point in 1:compact 1:resize 2:merge 3:merge; do
+		command=${point#*:}
+		make_volume v
+		STOR_KILL_AT=ploop-server-done:${point%:*} start "$KILL/stor"
+		head -c 3M /dev/urandom >"$(root)/f"
+		head -c 20M /dev/urandom >"$(root)/gone"
+		sync -f "$(root)"
+		rm "$(root)/gone"
+		md5sum <"$(root)/f" >sum
+		case $command in
+		compact) expect 1 "$KILL/stor" volume compact v ;;
+		resize) expect 1 "$KILL/stor" volume resize v 128M ;;
+		merge)
+			expect 0 "$KILL/stor" volume snapshot v one
+			expect 1 "$KILL/stor" volume merge v one
+			;;
+		esac
+		err_has 'its server has ended'
+		kill -KILL "$RUN"
+		wait $RUN || true
+		expect 0 run_stor rm c
+		expect 0 run_stor run --rm --root v -- md5sum /f
+		same "$(cut -d' ' -f1 "$OUT")" "$(cut -d' ' -f1 sum)"
+		expect 0 run_stor volume snapshot v two
+		expect 0 run_stor volume merge --all v
+		same "$(ids) $(files)" " 1"
+		sound
+		expect 0 run_stor volume rm v
+	done
+}
+
 # How the servers here use their image files: direct, cached, or both.
 modes() {
 	local pid fd name flags
