@@ -72,6 +72,26 @@ test_a_full_disk_below() {
 	umount fs
 }
 
+# It cannot wait for itself: nothing of it lies there, or could be opened by accident.
+test_a_server_keeps_off_what_it_serves() {
+	local device pid fd
+	make_volume v
+	start
+	device=$(stat -c %Hd:%Ld "/proc/$(pgrep -P "$RUN" -f 'sh -c' | head -n1)/root/")
+	[ "$device" != "$(stat -c %Hd:%Ld /)" ] || fail "the container has no root of its own"
+	for pid in "$SERVER" "$(awk '/^PPid/ {print $2}' "/proc/$SERVER/status")"; do
+		grep -q '^stor-ploop ' "/proc/$pid/cmdline" || fail "it is called $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+		! grep -q " $device " "/proc/$pid/mountinfo" || fail "it could reach what it serves"
+		for fd in "/proc/$pid/fd"/* "/proc/$pid"/{cwd,root,exe}; do
+			[ "$(stat -L -c %Hd:%Ld "$fd" 2>/dev/null)" != "$device" ] || fail "$fd: $(readlink "$fd") lies on what it serves"
+		done
+		same "$(readlink "/proc/$pid/cwd")" /
+	done
+	kill -KILL "$RUN"
+	end_of_run
+	holds_what_was_synced
+}
+
 newer() { [ "$(tail -n1 counted)" -gt "$1" ]; }
 # at_most SECONDS COMMAND…
 at_most() {

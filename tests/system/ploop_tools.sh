@@ -146,6 +146,36 @@ test_layouts_both_ways() {
 	done
 }
 
+# The descriptor of an image that lost it, as `ploop` and as stor write it.
+test_restored_descriptors_are_alike() {
+	needs_libploop
+	make_both -o format=v1
+	rm "$(data a)/$X" "$(data b)/$X"
+	ploop restore-descriptor "$(data a)" "$(data a)/root.hds" >ploop.log 2>&1 || fail "ploop: $(tail -n2 ploop.log)"
+	expect 0 run_stor volume convert -o descriptor=yes "$(data b)/root.hds"
+	alike 'restore'
+	alike_inside
+}
+
+# Each has its say, and is asked where the parameter says so.
+test_checks_both_ways() {
+	needs_libploop
+	local tool
+	expect 0 run_stor volume create --backend ploop --size 20M --image busybox v
+	for tool in auto libploop engine; do
+		expect 0 run_stor volume check -o tool=$tool v
+		out_lacks '^(error|warning)'
+	done
+	# A mark that it takes for that of a user.
+	printf '\x76\x32\x2e\x31' | dd of="$(data v)/root.hds" bs=1 seek=44 conv=notrunc status=none
+	expect 0 run_stor volume check -o tool=libploop v
+	out_has '^warning: root.hds: libploop refuses it \(37\): .*Dirty flag is set'
+	for tool in auto engine; do
+		expect 0 run_stor volume check -o tool=$tool v
+		out_lacks '^(error|warning)'
+	done
+}
+
 test_what_auto_means() {
 	needs_libploop
 	expect 0 run_stor --debug volume create --backend ploop --size 20M -o format=v1 v
