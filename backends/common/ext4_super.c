@@ -150,12 +150,13 @@ static int make_frame(struct ext4_writer *w, struct blockdev *dev, struct stor_e
 	super.s_log_cluster_size = super.s_log_block_size;
 	super.s_inode_size = EXT4_INODE_BYTES;
 	super.s_log_groups_per_flex = LOG_GROUPS_PER_FLEX;
+	/* Before the counts, of which the upper half is only set where the features have one. */
+	set_features(&super, blocks, w->params->is_ephemeral);
 	ext2fs_blocks_count_set(&super, blocks);
 	reserved = blocks / 100 * RESERVED_PERCENT;
 	ext2fs_r_blocks_count_set(&super, reserved);
 	inodes = dev->size_bytes / inode_ratio(w->params, dev->size_bytes, w->block_bytes);
 	super.s_inodes_count = inodes > UINT32_MAX ? UINT32_MAX : (uint32_t)inodes;
-	set_features(&super, blocks, w->params->is_ephemeral);
 	if (super.s_feature_compat & EXT2_FEATURE_COMPAT_RESIZE_INODE)
 		super.s_reserved_gdt_blocks =
 			reserved_descriptor_blocks(dev->size_bytes, w->block_bytes);
