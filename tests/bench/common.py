@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the programs that measure beside other runtimes share: a host of their own, and a Docker of their own."""
+"""What the programs that measure share: targets, bundles, a host of their own, and a Docker of their own."""
 import ctypes
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +10,8 @@ import time
 
 CLONE_NEWNS, CLONE_NEWNET, MS_REC, MS_PRIVATE = 0x20000, 0x40000000, 1 << 14, 1 << 18
 HOST, OUTSIDE = "192.0.2.1", "192.0.2.2"
+# What a start may cost, as shares of the floor's time (tests/bench/floor.c).
+START_DIR, START_VETH = 2.5 / 1.85, 4.5 / 2.8
 PROGRAM = os.path.basename(sys.argv[0])
 
 
@@ -18,6 +21,21 @@ def call(*words, **options):
     if done.returncode:
         sys.exit("%s: %s: exit status %d\n%s" % (PROGRAM, " ".join(words), done.returncode, done.stdout))
     return done.stdout
+
+
+def oci_bundle(runtime, bundle, tree, resources=None):
+    """A bundle of what the runtime itself suggests, which runs /bin/true on the tree, with these limits."""
+    os.makedirs(bundle)
+    call(runtime, "spec", cwd=bundle)
+    path = os.path.join(bundle, "config.json")
+    with open(path) as spec:
+        config = json.load(spec)
+    config["process"]["terminal"] = False
+    config["process"]["args"] = ["/bin/true"]
+    config["root"] = {"path": tree, "readonly": False}
+    config["linux"].setdefault("resources", {}).update(resources or {})
+    with open(path, "w") as spec:
+        json.dump(config, spec)
 
 
 def eventually(what, test):
