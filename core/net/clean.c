@@ -35,12 +35,18 @@ static void keep_only(int a, int b)
 	syscall(SYS_close_range, high + 1, ~0u, 0);
 }
 
-/* In a process of its own; does not return. */
-static void remove_and_exit(struct net_state *state, int lock_fd)
+/* In a process of its own, which is nobody's child, so that nobody has to wait for it. Does not
+ * return. */
+static void remove_detached(struct net_state *state, int lock_fd)
 {
 	struct stor_err err = STOR_ERR_INIT;
+	pid_t pid;
 
+	/* Before stor goes on: it may be about to remove what a copy of its descriptors keeps. */
 	keep_only(state->fd, lock_fd);
+	pid = fork();
+	if (pid)
+		_exit(pid < 0 ? 1 : 0);
 	/* What fails is left to the next command. */
 	net_bridge_remove_going(state, &err);
 	_exit(0);
@@ -51,13 +57,8 @@ void net_bridge_remove_later(struct net_state *state, int *lock_fd)
 	struct stor_err err = STOR_ERR_INIT;
 	pid_t pid = fork();
 
-	if (!pid) {
-		/* Nobody's child, so that nobody has to wait for it. */
-		pid = fork();
-		if (pid)
-			_exit(pid < 0 ? 1 : 0);
-		remove_and_exit(state, *lock_fd);
-	}
+	if (!pid)
+		remove_detached(state, *lock_fd);
 	if ((pid < 0 || proc_wait(pid) != 0) && net_bridge_remove_going(state, &err) < 0)
 		log_warn("%s", err.text);
 	close_fd(lock_fd);
@@ -71,17 +72,34 @@ static int update_rules(struct net_state *state, struct stor_err *err)
 	return net_rules_apply(state, err);
 }
 
+/* Bridges without an address in use: their last user is gone, or failed or was killed before it
+ * took one. Under the lock, as they are made. */
+static bool has_unused_bridge(struct net_state *state, bool leave)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+	struct stor_err ignored = STOR_ERR_INIT;
+	bool found = false;
+
+	net_bridge_list(state, &names, &ignored);
+	for (size_t i = 0; i < names.count; i++) {
+		if (net_lease_is_any(state, names.items[i]))
+			continue;
+		found = true;
+		if (leave)
+			net_bridge_leave(state, names.items[i]);
+	}
+	return found;
+}
+
 /* Gives a user's addresses back. Whether rules are to be made anew. */
 static bool give_back(struct net_state *state, const char *user, const char *id)
 {
-	cleanup_strv struct strv nets = STRV_INIT;
 	bool changed = net_unpublish(state, id);
 
 	net_hosts_remove_all(state, id);
-	net_lease_drop_all(state, user, &nets);
+	net_lease_drop_all(state, user);
 	kill_point("net-leases-dropped");
-	for (size_t i = 0; i < nets.count; i++)
-		changed = net_bridge_leave(state, nets.items[i]) || changed;
+	changed = has_unused_bridge(state, true) || changed;
 	net_files_remove(state, id);
 	return changed;
 }
@@ -129,9 +147,7 @@ static bool id_of(const char *user, char *id)
 /* One that shares nothing with others has nobody to wait for. */
 static void release_alone(struct net_state *state, const char *user, const char *id)
 {
-	cleanup_strv struct strv nets = STRV_INIT;
-
-	net_lease_drop_all(state, user, &nets);
+	net_lease_drop_all(state, user);
 	kill_point("net-alone-dropped");
 	net_files_remove(state, id);
 	net_user_remove(state, user);
@@ -181,24 +197,6 @@ static int sweep_user(struct net_state *state, const char *user, const struct sw
 	if (opts->report)
 		opts->report(opts->ctx, "network of container", id, "its stor process is dead");
 	return opts->dry_run ? 0 : release_locked(state, user, id, true, err);
-}
-
-/* Bridges that were made, and whose user was killed before it took an address. */
-static bool has_unused_bridge(struct net_state *state, bool leave)
-{
-	cleanup_strv struct strv names = STRV_INIT;
-	struct stor_err ignored = STOR_ERR_INIT;
-	bool found = false;
-
-	net_bridge_list(state, &names, &ignored);
-	for (size_t i = 0; i < names.count; i++) {
-		if (net_lease_is_any(state, names.items[i]))
-			continue;
-		found = true;
-		if (leave)
-			net_bridge_leave(state, names.items[i]);
-	}
-	return found;
 }
 
 int net_sweep(struct store *store, const struct sweep_opts *opts, struct stor_err *err)

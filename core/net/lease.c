@@ -214,7 +214,7 @@ bool net_lease_is_of(const struct net_state *state, const char *path, const char
 	return fs_read_link(state->fd, path, holder, sizeof(holder)) && !strcmp(holder, user);
 }
 
-void net_lease_drop_all(struct net_state *state, const char *user, struct strv *nets)
+void net_lease_drop_all(struct net_state *state, const char *user)
 {
 	cleanup_strv struct strv names = STRV_INIT;
 	struct stor_err ignored = STOR_ERR_INIT;
@@ -227,14 +227,8 @@ void net_lease_drop_all(struct net_state *state, const char *user, struct strv *
 		if (net_lease_is_of(state, path, user))
 			strv_add(&state->taken, path);
 	}
-	for (size_t i = 0; i < state->taken.count; i++) {
-		const char *name = state->taken.items[i] + strlen("leases/");
-		cleanup_free char *net = xstrndup(name, strcspn(name, "@"));
-
+	for (size_t i = 0; i < state->taken.count; i++)
 		unlinkat(state->fd, state->taken.items[i], 0);
-		if (!strv_has(nets, net))
-			strv_add(nets, net);
-	}
 	strv_free(&state->taken);
 }
 

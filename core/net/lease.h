@@ -81,8 +81,8 @@ int net_lease_take_free(struct net_state *state, const char *net, const struct n
 /* Does anybody have an address of the network? */
 bool net_lease_is_any(struct net_state *state, const char *net);
 /* Give back every address that `user` has, those that were taken by this `state`, or without any,
- * all that bear the user's name; the networks that they were of are added to `nets`. */
-void net_lease_drop_all(struct net_state *state, const char *user, struct strv *nets);
+ * all that bear the user's name. */
+void net_lease_drop_all(struct net_state *state, const char *user);
 
 /* Name of the host's end of a container's interface number n: unique, for ids are, and within
  * IFNAMSIZ. */
