@@ -40,9 +40,30 @@ static void warn(const char *bridge, const char *table, const char *chain, bool 
 			table, chain, bridge);
 }
 
+/* Has it a rule that drops or refuses all that comes to it? */
+static bool drops_the_rest(const struct net_nft_module *nft, const char *table, const char *chain)
+{
+	cleanup_free char *command = xasprintf("list chain %s %s", table, chain);
+	struct stor_err ignored = STOR_ERR_INIT;
+	cleanup_free char *rules = nft->list(command, false, &ignored);
+	char *rest = rules, *line;
+
+	err_clear(&ignored);
+	while (rules && (line = next_line(&rest))) {
+		int counter = 0;
+
+		sscanf(line, "counter packets %*u bytes %*u %n", &counter);
+		line += counter;
+		if (!strcmp(line, "drop") || !strcmp(line, "reject") ||
+		    str_starts(line, "reject with "))
+			return true;
+	}
+	return false;
+}
+
 /* Looks through what `list chains` prints: "table FAMILY NAME {", "chain NAME {", and "type … hook
  * forward …; policy drop;" within. */
-static void warn_of_drops(char *chains, const char *bridge)
+static void warn_of_drops(const struct net_nft_module *nft, char *chains, const char *bridge)
 {
 	bool has_docker = strstr(chains, "chain DOCKER-USER {") != NULL;
 	const char *table = "", *chain = "";
@@ -57,8 +78,8 @@ static void warn_of_drops(char *chains, const char *bridge)
 			table = line + strlen("table ");
 		else if (opens && str_starts(line, "chain "))
 			chain = line + strlen("chain ");
-		else if (strstr(line, "hook forward ") && strstr(line, "policy drop") &&
-		         str_starts(table, "i"))
+		else if (str_starts(table, "i") && strstr(line, "hook forward ") &&
+		         (strstr(line, "policy drop") || drops_the_rest(nft, table, chain)))
 			warn(bridge, table, chain, has_docker);
 	}
 }
@@ -130,7 +151,7 @@ int net_rules_open_forward(const char *bridge, bool docker_user, struct stor_err
 				return -1;
 		return open_docker_user(nft, chains, bridge, err);
 	}
-	warn_of_drops(chains, bridge);
+	warn_of_drops(nft, chains, bridge);
 	return 0;
 }
 
