@@ -35,11 +35,15 @@ struct own {
 
 /* --- pairs -------------------------------------------------------------------------------- */
 
-/* Is nothing on the host in the network? */
+/* Is nothing on the host in the pair's network, of which this address of the pool is the first? */
 static int is_unused(void *ctx, const struct net_address *address, struct stor_err *err)
 {
 	const struct own *own = ctx;
-	int routed = own->veth->find_route(address, err);
+	struct net_address network = *address;
+	int routed;
+
+	network.prefix = PAIR_PREFIX;
+	routed = own->veth->find_route(&network, err);
 
 	return routed < 0 ? -1 : !routed;
 }
