@@ -255,6 +255,16 @@ static int check_pair(const struct config_network *n, struct stor_err *err)
 	return 0;
 }
 
+/* On an interface with a smaller MTU the kernel has no IPv6. */
+static int check_mtu(const struct config_network *n, struct stor_err *err)
+{
+	if (!n->mtu || n->mtu >= NET_IP6_MTU ||
+	    (!n->host[NET_IP6].family && !n->guest[NET_IP6].family))
+		return 0;
+	return err_fail(err, STOR_USAGE, 0, "--net: IPv6 needs an MTU of at least %u, not %u",
+	                NET_IP6_MTU, n->mtu);
+}
+
 /* Where the bridge's network is told, the container's address lies in it. */
 static int check_bridge(const struct config_network *n, struct stor_err *err)
 {
@@ -319,7 +329,8 @@ int config_net_validate(struct config_net *net, struct stor_err *err)
 	for (size_t i = 0; i < net->network_count; i++) {
 		struct config_network *n = &net->networks[i];
 
-		if ((n->bridge ? check_bridge(n, err) : check_pair(n, err)) < 0)
+		if ((n->bridge ? check_bridge(n, err) : check_pair(n, err)) < 0 ||
+		    check_mtu(n, err) < 0)
 			return -1;
 	}
 	if (net->port_count && !net->network_count) {

@@ -70,7 +70,7 @@ static int choose_pair(struct own *own, struct net_pair *pair, struct stor_err *
 	}
 	pair->host[NET_IP4] = nth(&network, PAIR_PREFIX, 1);
 	pair->guest[NET_IP4] = nth(&network, PAIR_PREFIX, 2);
-	if (!net_has_ip6())
+	if (!net_has_ip6() || (pair->mtu && pair->mtu < NET_IP6_MTU))
 		return 0;
 	/* The IPv4 address is the end of it: so it is as unique. */
 	net_address_parse(PAIR_POOL6, &network6);
@@ -193,6 +193,19 @@ static int address_family(struct own *own, struct net_bridge *bridge, enum net_f
 	return choose_address(own->net, bridge, family, guest, err);
 }
 
+/* A bridge takes on the least MTU of its ports, and with too small a one loses its IPv6. */
+static int check_port_mtu(const struct net_bridge *bridge, unsigned mtu, struct stor_err *err)
+{
+	if (!mtu || mtu >= NET_IP6_MTU || !bridge->gateway[NET_IP6].family)
+		return 0;
+	err_fail(err, STOR_USAGE, 0,
+	         "--net bridge=%s,mtu=%u: the bridge has IPv6, which needs an MTU of at least %u",
+	         bridge->name, mtu, NET_IP6_MTU);
+	err_hint(err, "a bridge of its own without IPv6 takes it: --net "
+	              "bridge=NAME,gateway=ADDRESS/LENGTH");
+	return -1;
+}
+
 static int prepare_port(struct own *own, const struct config_network *n, struct net_pair *pair,
                         struct stor_err *err)
 {
@@ -206,7 +219,8 @@ static int prepare_port(struct own *own, const struct config_network *n, struct 
 	memcpy(pair->guest, n->guest, sizeof(pair->guest));
 	pair->bridge = n->bridge;
 	strv_add(&net->bridges, n->bridge);
-	if (net_bridge_join(&net->state, own->veth, &bridge, err) < 0)
+	if (net_bridge_join(&net->state, own->veth, &bridge, err) < 0 ||
+	    check_port_mtu(&bridge, n->mtu, err) < 0)
 		return -1;
 	for (int f = 0; f < NET_FAMILIES; f++) {
 		if (address_family(own, &bridge, (enum net_family)f, pair, err) < 0)

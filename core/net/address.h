@@ -17,6 +17,9 @@ struct net_address {
 
 /* Both families of one thing, by net_family(). */
 enum net_family { NET_IP4, NET_IP6, NET_FAMILIES };
+
+/* The least MTU with which an interface has IPv6. */
+#define NET_IP6_MTU 1280u
 #define NET_ADDRESS_TEXT 64
 
 /* Read ADDRESS or ADDRESS/LENGTH. 0, or -1: no such thing. */
