@@ -187,11 +187,16 @@ bool net_rules_may_exist(struct net_state *state)
 int net_rules_apply(struct net_state *state, struct stor_err *err)
 {
 	__attribute__((cleanup(free_parts))) struct parts parts = { .is_needed = false };
-	const struct net_nft_module *nft = module_load("net", "nft", err);
+	const struct net_nft_module *nft;
 	cleanup_strbuf struct strbuf text = STRBUF_INIT;
 
-	if (!nft || collect_bridges(state, &parts, err) < 0 ||
-	    collect_ports(state, &parts, err) < 0)
+	if (collect_bridges(state, &parts, err) < 0 || collect_ports(state, &parts, err) < 0)
+		return -1;
+	/* On a kernel that has no tables, too. */
+	if (!parts.is_needed && !net_rules_may_exist(state))
+		return 0;
+	nft = module_load("net", "nft", err);
+	if (!nft)
 		return -1;
 	/* To delete what is not there would be an error. */
 	strbuf_puts(&text, "add table inet stor\ndelete table inet stor\n");

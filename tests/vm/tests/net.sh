@@ -40,6 +40,34 @@ stand_in() {
 answers() { busybox wget -q -O - "http://$1/" | grep -q "^$2$"; }
 nothing_left() { [ -z "$(ip -o link show | grep -E ' (st[0-9a-f]{12}|stor)')$(nft list tables)" ]; }
 
+# fails_for_lack_of MODULE ERROR OPTION…: the error names what is missing, and the remedy, which helps.
+fails_for_lack_of() {
+	local module=$1 error=$2
+	shift 2
+	expect 125 run_rm "$@" true
+	err_has "^stor: $error"
+	err_has "^  hint: .*modprobe (-a )?$module"
+	for module in $(sed -n 's/^  hint: .*modprobe \(-a \)\?//p' "$ERR"); do modprobe "$module"; done
+	wait_for nothing_left
+}
+
+# Of a kernel that has none of the modules, and loads none: each step names the next one.
+test_a_kernel_that_lacks_features() {
+	local modprobe
+	modprobe=$(cat /proc/sys/kernel/modprobe)
+	rmmod nft_chain_nat nft_masq nft_nat nft_ct nft_fib_inet bridge sch_tbf veth 2>/dev/null || true
+	echo /bin/false >/proc/sys/kernel/modprobe
+	echo 1 >/proc/sys/net/ipv4/ip_forward
+	fails_for_lack_of veth 'make the interfaces st[0-9a-f]*0 and eth0: ' --net veth
+	fails_for_lack_of sch_tbf 'limit the rate of st[0-9a-f]*0: ' --net veth,rate=80mbit
+	expect 0 run_rm --net veth,rate=80mbit true
+	fails_for_lack_of bridge 'make the bridge stor0: ' --net bridge
+	fails_for_lack_of nft_chain_nat 'packet filter: ' --net bridge
+	expect 0 run_rm --net bridge -p 8080:80 true
+	echo "$modprobe" >/proc/sys/kernel/modprobe
+	wait_for nothing_left
+}
+
 test_pair() {
 	stand_in
 	expect 0 run_rm --net veth,host=10.1.1.1/24,guest=10.1.1.2/24 sh -c \
