@@ -2,6 +2,7 @@
 /* The machine's hierarchies of cgroups: see machine.h. */
 #include "core/cgroup/machine.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -170,4 +171,56 @@ const struct cgroup_hierarchy *cgroup_machine_home(const struct cgroup_machine *
 		if (machine->items[i].controllers & controller)
 			return &machine->items[i];
 	return NULL;
+}
+
+/* --- weights ------------------------------------------------------------------------------ */
+
+static bool has_text(const char *path, const char *wanted)
+{
+	struct stor_err ignored = STOR_ERR_INIT;
+	cleanup_free char *text = fs_read_file(AT_FDCWD, path, TEXT_LIMIT_BYTES, NULL, &ignored);
+
+	err_clear(&ignored);
+	return text && strstr(text, wanted);
+}
+
+static bool has_bfq(void)
+{
+	DIR *dir = opendir("/sys/block");
+	bool found = false;
+	struct dirent *entry;
+
+	while (dir && !found && (entry = readdir(dir))) {
+		cleanup_free char *path = xasprintf("/sys/block/%s/queue/scheduler", entry->d_name);
+
+		found = *entry->d_name != '.' && has_text(path, "[bfq]");
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* Of version 2, for which its root has the switches. */
+static bool has_iocost(void)
+{
+	struct stor_err ignored = STOR_ERR_INIT;
+	struct cgroup_machine machine;
+	const struct cgroup_hierarchy *home;
+	bool found = false;
+
+	if (cgroup_machine_find(&machine, false, &ignored) < 0)
+		return false;
+	home = cgroup_machine_home(&machine, CGROUP_IO);
+	if (home && home->is_v2) {
+		cleanup_free char *path = xasprintf("%s/io.cost.qos", home->mount);
+
+		found = has_text(path, "enable=1");
+	}
+	cgroup_machine_free(&machine);
+	return found;
+}
+
+bool cgroup_machine_weighs_io(void)
+{
+	return has_bfq() || has_iocost();
 }

@@ -32,6 +32,9 @@ void cgroup_machine_free(struct cgroup_machine *machine);
 const struct cgroup_hierarchy *cgroup_machine_home(const struct cgroup_machine *machine,
                                                    uint32_t controller);
 
+/* Does the I/O scheduler of any disk heed weights? The kernel takes them anyway. */
+bool cgroup_machine_weighs_io(void);
+
 /* Controllers among words that spaces, commas or the end part. */
 uint32_t cgroup_controllers_of(const char *words);
 /* As the kernel calls it: "memory". */

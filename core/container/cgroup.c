@@ -202,8 +202,9 @@ static int add_servers(struct cgroup *cgroup, const struct root *root,
 	return 0;
 }
 
-/* Version 1 charges what the kernel writes back to nobody. */
-static void warn_buffered(const struct cgroup_asked *asked, const struct cgroup *cgroup)
+/* Of limits that the kernel takes, and does not always hold: version 1 charges what it writes back
+ * to nobody, and few schedulers of disks weigh. */
+static void warn_of_weak_limits(const struct cgroup_asked *asked, const struct cgroup *cgroup)
 {
 	bool limits_writes = false, is_v1 = false;
 
@@ -214,6 +215,10 @@ static void warn_buffered(const struct cgroup_asked *asked, const struct cgroup 
 	if (limits_writes && is_v1)
 		log_warn("limits of writes hold direct writes alone: cgroups of version 1 do not "
 		         "count buffered ones");
+	if (asked->limits.io_weight && !cgroup_machine_weighs_io())
+		log_warn("--io-weight has no effect now: no disk of this machine has the I/O "
+		         "scheduler BFQ (/sys/block/DISK/queue/scheduler), nor iocost of cgroups "
+		         "of version 2 (io.cost.qos)");
 }
 
 static int make(struct store *store, const char *id, const struct container_config *config,
@@ -274,7 +279,7 @@ int container_make_cgroup(struct store *store, const char *id,
 	if (make(store, id, config, root, cgroup, err) < 0 ||
 	    add_servers(cgroup, root, volumes, err) < 0)
 		return -1;
-	warn_buffered(&config->cgroup, cgroup);
+	warn_of_weak_limits(&config->cgroup, cgroup);
 	return 0;
 }
 
@@ -299,7 +304,7 @@ int container_update_cgroup(struct store *store, const char *id,
 	limits.io_count = asked->io_count;
 	if (cgroup_update(cgroup, &limits, undo, err) < 0)
 		return -1;
-	warn_buffered(asked, cgroup);
+	warn_of_weak_limits(asked, cgroup);
 	return 0;
 }
 

@@ -99,6 +99,96 @@ test_write_limit_holds_direct_writes() {
 	fi
 }
 
+# kernel_has ID FILE TEXT: the payload's file of a limit says that, of $disk and of the root's.
+kernel_has() {
+	same "$2: $(sed "s/^$disk /DISK /; s/^[0-9]*:[0-9]* /ROOT /" "$(leaf_of "$1" payload "$2")" | sort)" "$2: $3"
+}
+
+test_every_limit_reaches_the_kernel() {
+	local id disk huge=hugetlb.2MB.max
+	truncate -s 8M file
+	disk=$(losetup -f --show file)
+	"$STOR" run --rm --name all --backend loop --size 128M --cpus 0.5 --cpu-weight 50 --cpuset-cpus 0 --cpuset-mems 0 \
+		--memory 64M --memory-reservation 32M --memory-swap 96M --pids-limit 44 --hugetlb 2M:64M \
+		--device-read-bps root:10M --device-write-bps root:11M --device-read-iops "$disk:100" --device-write-iops "$disk:200" \
+		--io-weight 5000 sleep 1000 2>log &
+	wait_for is_running
+	id=$(id_of all)
+	disk=$((0x$(stat -c %t "$disk"))):$((0x$(stat -c %T "$disk")))
+	kernel_has "$id" pids.max 44
+	kernel_has "$id" cpuset.cpus 0
+	kernel_has "$id" cpuset.mems 0
+	[ -n "$(leaf_of "$id" payload $huge)" ] || huge=hugetlb.2MB.limit_in_bytes
+	kernel_has "$id" $huge 67108864
+	if is_v2; then
+		kernel_has "$id" cpu.max '50000 100000'
+		kernel_has "$id" cpu.weight 50
+		kernel_has "$id" memory.max 67108864
+		kernel_has "$id" memory.low 33554432
+		kernel_has "$id" memory.swap.max 33554432
+		kernel_has "$id" io.weight 'default 5000'
+		kernel_has "$id" io.max "$(printf '%s\n' 'DISK rbps=max wbps=max riops=100 wiops=200' 'ROOT rbps=10485760 wbps=11534336 riops=max wiops=max')"
+	else
+		kernel_has "$id" cpu.cfs_quota_us 50000
+		kernel_has "$id" cpu.cfs_period_us 100000
+		kernel_has "$id" cpu.shares 1286
+		kernel_has "$id" memory.limit_in_bytes 67108864
+		kernel_has "$id" memory.soft_limit_in_bytes 33554432
+		kernel_has "$id" memory.memsw.limit_in_bytes 100663296
+		kernel_has "$id" blkio.bfq.weight 504
+		kernel_has "$id" blkio.throttle.read_bps_device 'ROOT 10485760'
+		kernel_has "$id" blkio.throttle.write_bps_device 'ROOT 11534336'
+		kernel_has "$id" blkio.throttle.read_iops_device 'DISK 100'
+		kernel_has "$id" blkio.throttle.write_iops_device 'DISK 200'
+	fi
+	end_all
+	losetup -d "$(losetup -j file | cut -d: -f1)"
+}
+
+# with_scheduler WORDS: a run with a weight where a disk has these schedulers.
+with_scheduler() {
+	expect 0 unshare -m sh -c 'mount -t tmpfs none /sys/block && mkdir -p /sys/block/disk/queue &&
+		echo "$1" >/sys/block/disk/queue/scheduler && shift && exec "$@"' sh "$1" "$STOR" run --rm --io-weight 50 true
+}
+
+test_a_weight_that_no_disk_heeds_is_warned_of() {
+	with_scheduler 'none [mq-deadline] bfq'
+	err_has 'warning: --io-weight has no effect now: no disk of this machine has the I/O scheduler BFQ'
+	with_scheduler 'none mq-deadline [bfq]'
+	same "$(cat "$ERR")" ''
+}
+
+# Seconds for what takes one at the limit's rate, less the kernel's first slice of time.
+test_reads_and_operations_are_held() {
+	local script='r() { cut -d" " -f1 /proc/uptime; }; timed() { a=$(r); dd "$@" 2>/dev/null; echo "$a $(r)" | awk "{ print \$2 - \$1 }"; }
+		dd if=/dev/zero of=/file bs=1M count=10 oflag=direct 2>/dev/null; '
+	expect 0 run_rm --backend loop --size 128M --device-read-bps root:10M --device-write-iops root:100 \
+		sh -c "$script timed if=/file of=/dev/null bs=1M iflag=direct; timed if=/dev/zero of=/file bs=4k count=100 oflag=direct conv=notrunc"
+	within "$(sed -n 1p "$OUT")" 0.85 100 'seconds to read 10 MB at 10 MB a second'
+	within "$(sed -n 2p "$OUT")" 0.85 100 'seconds for 100 writes at 100 a second'
+	expect 0 run_rm --backend loop --size 128M --device-read-iops root:100 \
+		sh -c "$script timed if=/file of=/dev/null bs=4k count=100 iflag=direct"
+	within "$(sed -n 1p "$OUT")" 0.85 100 'seconds for 100 reads at 100 a second'
+}
+
+test_readings() {
+	local key
+	"$STOR" run --rm --name busy --backend loop --size 128M --cpus 0.2 --memory 64M --device-write-bps root:1G \
+		sh -c 'dd if=/dev/zero of=/file bs=64k count=80 oflag=direct; dd if=/file of=/dev/null bs=64k iflag=direct; while :; do :; done' 2>log &
+	wait_for is_running
+	is_throttled() { [ "$(reading busy payload throttled_us)" -gt 100000 ]; }
+	wait_for is_throttled
+	for key in cpu_us periods throttled_periods memory_bytes memory_peak_bytes pids; do
+		[ "$(reading busy payload $key)" -gt 0 ] || fail "$key: $(reading busy payload $key)"
+	done
+	within "$(reading busy payload write_bytes)" 5242880 10000000 'bytes written'
+	within "$(reading busy payload write_ops)" 80 1000 'writes'
+	within "$(reading busy payload read_bytes)" 5242880 20000000 'bytes read'
+	within "$(reading busy payload read_ops)" 80 1000 'reads'
+	same "$(reading busy payload oom_kills)" 0
+	end_all
+}
+
 test_disks_are_checked_before_the_start() {
 	expect 125 run_rm --device-write-bps /dev/no-such-disk:1M true
 	err_has 'no-such-disk: No such file'
