@@ -65,6 +65,9 @@ test_the_device_filter_is_a_program() {
 test_the_process_is_born_in_its_cgroup() {
 	expect 0 run_rm --pids-limit 20 sh -c 'cat /proc/self/cgroup'
 	same "$(cat "$OUT")" '0::/'
+	expect 0 strace -e trace=clone,clone3,openat -o calls "$STOR" run --rm --pids-limit 20 true
+	grep -q 'clone3({flags=.*CLONE_INTO_CGROUP.*cgroup=[0-9]' calls || fail "it is born elsewhere: $(grep clone calls)"
+	! grep -q '"cgroup.procs", O_WRONLY' calls || fail 'a process is moved'
 	# Where a controller of version 2 is missing in the parent, it is named.
 	mkdir "$CGROUPS/stor-none"
 	expect 125 run_rm --cgroup-parent stor-none/../x true
@@ -108,7 +111,9 @@ test_a_killed_stor_and_a_paused_payload() {
 	grep -q 'frozen 1' "$CGROUPS/stor-$id/payload/cgroup.events" || fail 'it is not frozen'
 	kill -KILL $!
 	wait 2>/dev/null || true
-	expect 0 run_stor gc
+	# All of them at once, whatever they fork meanwhile.
+	expect 0 strace -e trace=openat -o calls "$STOR" gc
+	grep -q '"cgroup.kill", O_WRONLY' calls || fail 'cgroup.kill is not written'
 	[ ! -e "$CGROUPS/stor-$id" ] || fail 'its cgroup is left'
 }
 
