@@ -199,6 +199,31 @@ test_missing_library() {
 	no_host_things
 }
 
+# Modules of networks and of cgroups are of the very version of the program.
+test_modules_of_another_version() {
+	local version module others
+	stand_in
+	version=$(run_stor --version | sed -n 's/^stor \([0-9.]*\)$/\1/p')
+	others=$(tr 0-9 1-90 <<<"$version")
+	cp -a "$B/modules" modules
+	export STOR_MODULES=$T/modules
+	expect 0 run_rm --net bridge --memory 64M true
+	for module in net/veth net/nft cgroup/v1 cgroup/v2; do
+		sed "s/${version//./\\.}/$others/g" "$B/modules/$module.so" >modules/$module.so
+	done
+	expect 125 run_rm --net veth true
+	err_has "^stor: load $T/modules/net/veth.so: it belongs to stor $others, this is $version$"
+	err_has '^  hint: install the program and its modules together'
+	cp "$B/modules/net/veth.so" modules/net/
+	expect 125 run_rm --net bridge true
+	err_has 'modules/net/nft.so: it belongs to'
+	expect 125 run_rm --memory 64M true
+	err_has 'modules/cgroup/v[12].so: it belongs to'
+	# Who asks for none of them loads none.
+	expect 0 run_rm --cgroups disabled true
+	clean_soon
+}
+
 # --- what it asks of the kernel ----------------------------------------------------------------
 
 # Who asks for no network loads nothing, and looks at nothing, of it.

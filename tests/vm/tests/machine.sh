@@ -23,5 +23,13 @@ test_modules_work() {
 	mount -o loop disk mnt
 	umount mnt
 }
+# For exports and thin pools.
+test_nbd_and_device_mapper_are_there() {
+	modprobe nbd
+	modprobe dm-mod
+	wait_for test -b /dev/nbd0
+	grep -q ' device-mapper$' /proc/misc || fail 'there is no device-mapper'
+	rmmod nbd
+}
 
 run_tests "$@"
