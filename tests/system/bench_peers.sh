@@ -177,7 +177,7 @@ test_limits_of_real_peers() {
 		peers+=,crun limited="crun 32M: 137,$limited" all=${all/dir/crun none: true,dir}
 	fi
 	for peer in lxc-execute runc bwrap; do command -v $peer >/dev/null || skip "no $peer"; done
-	expect 0 bench --backends dir --peers $peers -w 'dd if=/dev/zero of=/dev/null bs=100M count=1 2>/dev/null' \
+	expect 0 bench --backends dir --peers $peers -w 'dd if=/dev/zero of=/dev/null bs=64M count=1 2>/dev/null' \
 		--limits none --limits memory=32M -n 1 --warm-up 0 -o data.jsonl
 	nothing_is_left
 	same "$(lines_of sample '.values.seconds > 0')" "$all"
