@@ -9,13 +9,6 @@
 
 #include "core/container_store.h"
 
-static int not_found(const char *name, struct stor_err *err)
-{
-	err_fail(err, STOR_NOT_FOUND, 0, "no container %s", name);
-	err_hint(err, "stor ps -a lists them");
-	return -1;
-}
-
 /* The only id that begins with `prefix`, malloc'ed; NULL with err filled. */
 static char *find_prefix(struct store *store, const char *prefix, struct stor_err *err)
 {
@@ -23,7 +16,7 @@ static char *find_prefix(struct store *store, const char *prefix, struct stor_er
 	const char *found = NULL;
 
 	if (strlen(prefix) > 12 || strspn(prefix, "0123456789abcdef") != strlen(prefix)) {
-		not_found(prefix, err);
+		container_fail_not_found(prefix, err);
 		return NULL;
 	}
 	if (store_list(store->fd, "containers", &ids, err) < 0)
@@ -41,7 +34,7 @@ static char *find_prefix(struct store *store, const char *prefix, struct stor_er
 		found = ids.items[i];
 	}
 	if (!found) {
-		not_found(prefix, err);
+		container_fail_not_found(prefix, err);
 		return NULL;
 	}
 	return xstrdup(found);
@@ -76,7 +69,7 @@ int container_find(struct store *store, const char *name, char **id, struct reco
 	if (store_open(store, err) < 0)
 		return -1;
 	if (!str_is_name(name))
-		return not_found(name, err);
+		return container_fail_not_found(name, err);
 	found = store_find_name(store, name);
 	if (!found)
 		found = find_prefix(store, name, err);
@@ -84,7 +77,7 @@ int container_find(struct store *store, const char *name, char **id, struct reco
 		return -1;
 	if (container_load_current(store, found, record ? record : &own, &why) < 0) {
 		if (why.status == STOR_NOT_FOUND)
-			return not_found(name, err);
+			return container_fail_not_found(name, err);
 		*err = why;
 		return -1;
 	}

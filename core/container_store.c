@@ -48,11 +48,19 @@ int container_save(struct store *store, const char *id, const struct record *rec
 	return 0;
 }
 
+int container_fail_not_found(const char *name, struct stor_err *err)
+{
+	err_clear(err);
+	err_fail(err, STOR_NOT_FOUND, 0, "no container %s", name);
+	err_hint(err, "stor ps -a lists them");
+	return -1;
+}
+
 /* What could not be read or added to: it was removed, perhaps a moment ago. */
 static int fail_record(const char *id, struct stor_err *err)
 {
 	if (err->status == STOR_NOT_FOUND)
-		return err_fail(err, STOR_NOT_FOUND, 0, "no container %s", id);
+		return container_fail_not_found(id, err);
 	return err_context(err, "container %s", id);
 }
 
@@ -491,6 +499,7 @@ int container_claim(struct store *store, const char *id, bool unless_stopped, st
 	record_remove(record, "exit-code");
 	record_remove(record, "finished");
 	record_remove(record, "stopped");
+	kill_point("container-claiming");
 	/* Marked first: whoever adds to the record from now on adds to this one. */
 	if (store_mark_live(store, id, err) < 0)
 		return -1;
@@ -551,6 +560,7 @@ int container_rename(struct store *store, const char *id, const char *name, stru
 	    container_load(store, id, &record, err) < 0 || rename_locked(store, id, name, err) < 0)
 		return -1;
 	old = linked_name(id, &record);
+	kill_point("container-renamed");
 	if (old && strcmp(old, name) != 0 && store_drop_name(store, old, id, false, err) < 0)
 		return -1;
 	detail = xasprintf("old_name=%s", record_get(&record, "name"));

@@ -61,6 +61,9 @@ int container_change(struct store *store, const char *id, const struct record *c
 int container_end(struct store *store, const char *id, struct record *record, int exit_code,
                   bool remove, struct stor_err *err);
 
+/* STOR_NOT_FOUND, in place of what err says: no container has this name or id. */
+int container_fail_not_found(const char *name, struct stor_err *err);
+
 /* By name, id, or a prefix of an id that only one container has. *id is malloc'ed; record may be
  * NULL. STOR_NOT_FOUND, or STOR_USAGE for an ambiguous prefix. */
 int container_find(struct store *store, const char *name, char **id, struct record *record,

@@ -47,6 +47,7 @@ static int remove_stale(struct store *store, const char *name, const char *holde
 	now = store_find_name(store, name);
 	if (!now || strcmp(now, holder) != 0)
 		return 0;
+	kill_point("name-stale");
 	if (unlinkat(store->fd, path, 0) < 0 && errno != ENOENT)
 		return err_fail(err, STOR_FAILED, errno, "remove %s/%s", store->path, path);
 	return 0;

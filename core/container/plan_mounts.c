@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <stor/kill_point.h>
 #include <stor/util.h>
 
 #include "core/base/log.h"
@@ -90,13 +91,14 @@ static int find_or_make(struct store *store, const struct container_config *conf
 	for (int tries = 0; tries < 2; tries++) {
 		struct stor_err missing = STOR_ERR_INIT;
 
+		err_clear(err);
 		if (volume_find(store, m->source, m->backend, NULL, volume, &missing) == 0)
 			return 0;
 		if (missing.status != STOR_NOT_FOUND || strchr(m->source, '/')) {
 			*err = missing;
 			return -1;
 		}
-		err_clear(err);
+		kill_point("volume-missing");
 		if (volume_create(store, m->source, &opts, volume, err) == 0)
 			return 0;
 		/* Somebody else may just have made it. */
