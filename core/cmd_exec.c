@@ -197,7 +197,8 @@ static int exec_in(struct store *store, const char *name, const struct container
 	if (open_cgroup(store, id, &config, &cgroup, err) < 0)
 		return -1;
 	event_container(store, "exec", id, &record, NULL);
-	return container_exec(&config, pidfd, &cgroup, err);
+	return container_exec(&config, pidfd, (pid_t)record_get_u64(&record, "pid", 0), &cgroup,
+	                      err);
 }
 
 static int get_ready(struct stor_err *err)

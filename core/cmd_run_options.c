@@ -77,6 +77,7 @@ SET_SWITCH(remove, "--rm")
 SET_SWITCH(interactive, "--interactive")
 SET_SWITCH(tty, "--tty")
 SET_SWITCH(init, "--init")
+SET_SWITCH(init_system, "--init-system")
 SET_SWITCH(read_only, "--read-only")
 SET_SIZE(size_bytes, "--size")
 SET_SIZE(shm_size_bytes, "--shm-size")
@@ -172,6 +173,8 @@ const struct opt run_options[] = {
 	{ 0, "hugetlb", "PAGESIZE:LIMIT", "Limit huge pages of this size", set_hugetlb },
 	{ 0, "image", "NAME", "Content of the root; the built-in busybox", set_image },
 	{ 0, "init", NULL, "Reap orphans: stor-init is process 1", set_init },
+	{ 0, "init-system", NULL, "Boot: process 1 is systemd or another init; /sbin/init",
+	  set_init_system },
 	{ 'i', "interactive", NULL, "Give the command stor's standard input", set_interactive },
 	{ 0, "io-weight", "NUMBER", "Share of busy disks, from 1 to 10000", set_io_weight },
 	{ 0, "ip", "ADDRESS", "Address on the first bridge; a free one", set_ip },

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -267,11 +268,39 @@ static int64_t own_timeout(const struct record *record)
 	return seconds;
 }
 
-static int own_signal(const struct record *record)
+static bool is_init_system(const struct record *record)
+{
+	const char *option;
+
+	for (size_t at = 0; (option = record_next(record, "option", &at));)
+		if (!strcmp(option, "init-system=yes"))
+			return true;
+	return false;
+}
+
+/* What tells an init to end all that it runs, and then itself. */
+static int init_signal(const struct store *store, const struct record *record)
+{
+	cleanup_free char *link =
+		xasprintf("/proc/%d/exe", (int)container_first_process(store, record));
+	char path[PATH_MAX], *name;
+
+	if (!fs_read_link(AT_FDCWD, link, path, sizeof(path)))
+		return SIGPWR;
+	name = strrchr(path, '/');
+	name = name ? name + 1 : path;
+	if (!strcmp(name, "systemd"))
+		return SIGRTMIN + 3;
+	return str_starts(name, "busybox") ? SIGUSR2 : SIGPWR;
+}
+
+static int own_signal(const struct store *store, const struct record *record)
 {
 	const char *text = record_get(record, "stop-signal");
 	int number = text ? signal_parse(text) : SIGTERM;
 
+	if (!text && is_init_system(record))
+		return init_signal(store, record);
 	return number < 0 ? SIGTERM : number;
 }
 
@@ -357,7 +386,7 @@ static int stop_live(struct store *store, const char *id, const struct record *r
 	note_run(store, id, &run);
 	if (timeout_s == LIFE_OWN_TIMEOUT)
 		timeout_s = own_timeout(record);
-	result = signal_and_wait(store, id, &run, number ? number : own_signal(record),
+	result = signal_and_wait(store, id, &run, number ? number : own_signal(store, record),
 	                         timeout_s < 0 ? LIFE_FOREVER : timeout_s * 1000, err);
 	if (!result)
 		result = signal_and_wait(store, id, &run, SIGKILL, KILL_WAIT_MS, err);

@@ -48,7 +48,8 @@ struct cgroup_place *cgroup_add_place(struct cgroup *cgroup, bool is_v2, uint32_
 
 bool cgroup_has_leaves(const struct cgroup_place *place)
 {
-	return place->is_v2 || place->controllers & ~(uint32_t)(CGROUP_DEVICES | CGROUP_FREEZER);
+	return place->is_v2 ||
+	       place->controllers & ~(uint32_t)(CGROUP_DEVICES | CGROUP_FREEZER | CGROUP_SYSTEMD);
 }
 
 char *cgroup_leaf_path(const struct cgroup_place *place, enum cgroup_leaf leaf)

@@ -4,7 +4,8 @@
  * `payload` has the container's processes: limits, freezing and killing act on it. `server` has
  * those that serve its volumes: they are never frozen, since whoever syncs the host's filesystems
  * waits for them, and have a bound of their own. In a hierarchy of version 1 that has no more than
- * the devices or the freezer stor-ID itself is the payload, for a server has no use for it.
+ * the devices, the freezer or a service manager's name stor-ID itself is the payload, for a server
+ * has no use for it.
  *
  * STATE/cgroups/ID names the directories, and is written before they are made; so whoever finds it
  * can remove them. Keys: "place" (several): "v1|v2 CONTROLLERS PATH", "made" (several): a directory
@@ -69,6 +70,16 @@ int cgroup_open(struct store *store, const char *id, struct cgroup *cgroup, stru
 /* The lock under which a cgroup is removed. Who makes one around a process that may end meanwhile
  * holds it from before looking whether the process lives. Returns a descriptor to close, or -1. */
 int cgroup_lock(struct store *store, const char *id, struct stor_err *err);
+
+/*
+ * A cgroup of version 2 in which a service manager may make its own, with the controllers that it
+ * has but not its limits, which are above: made below the payload, for the first process to be born
+ * into. Returns a descriptor, or -1 with err filled.
+ */
+int cgroup_delegate(const struct cgroup_place *place, struct stor_err *err);
+/* Open the cgroup of version 2 in which a process of the payload is: one that hands controllers on
+ * takes no process itself. Returns a descriptor, or -1 with err filled. */
+int cgroup_open_of(const struct cgroup_place *place, pid_t pid, struct stor_err *err);
 
 /* Remove it, after killing what is still in it. None is success. Takes cgroup_lock(). */
 int cgroup_remove(struct store *store, const char *id, struct stor_err *err);

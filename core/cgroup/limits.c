@@ -209,7 +209,7 @@ static int check_disabled(const struct cgroup_asked *asked, struct stor_err *err
 {
 	const char *option = asked->parent ? "--cgroup-parent" : NULL;
 
-	for (uint32_t one = 1; one <= CGROUP_FREEZER && !option; one <<= 1)
+	for (uint32_t one = 1; one <= CGROUP_LAST && !option; one <<= 1)
 		option = cgroup_asked_option(asked, one);
 	if (!asked->is_disabled || !option)
 		return 0;
@@ -275,7 +275,7 @@ uint32_t cgroup_asked_controllers(const struct cgroup_asked *asked)
 {
 	uint32_t needed = 0;
 
-	for (uint32_t one = 1; one <= CGROUP_FREEZER; one <<= 1)
+	for (uint32_t one = 1; one <= CGROUP_LAST; one <<= 1)
 		if (cgroup_asked_option(asked, one))
 			needed |= one;
 	return needed;

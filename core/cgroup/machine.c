@@ -24,10 +24,17 @@ static const struct {
 	uint32_t controller;
 	const char *name;
 } names[] = {
-	{ CGROUP_CPU, "cpu" },         { CGROUP_CPUACCT, "cpuacct" }, { CGROUP_CPUSET, "cpuset" },
-	{ CGROUP_MEMORY, "memory" },   { CGROUP_PIDS, "pids" },       { CGROUP_IO, "io" },
-	{ CGROUP_IO, "blkio" },        { CGROUP_HUGETLB, "hugetlb" }, { CGROUP_DEVICES, "devices" },
+	{ CGROUP_CPU, "cpu" },
+	{ CGROUP_CPUACCT, "cpuacct" },
+	{ CGROUP_CPUSET, "cpuset" },
+	{ CGROUP_MEMORY, "memory" },
+	{ CGROUP_PIDS, "pids" },
+	{ CGROUP_IO, "io" },
+	{ CGROUP_IO, "blkio" },
+	{ CGROUP_HUGETLB, "hugetlb" },
+	{ CGROUP_DEVICES, "devices" },
 	{ CGROUP_FREEZER, "freezer" },
+	{ CGROUP_SYSTEMD, "name=systemd" },
 };
 
 uint32_t cgroup_controllers_of(const char *words)
@@ -97,17 +104,18 @@ static void parse_line(struct cgroup_machine *machine, const char *line)
 	add_hierarchy(machine, place, is_v2, controllers);
 }
 
-/* In version 2 every cgroup has a freezer, and takes a filter of devices. */
+/* In version 2 every cgroup has a freezer, and takes a filter of devices; where it is alone it is a
+ * service manager's, too. */
 static void add_nameless(struct cgroup_machine *machine)
 {
-	uint32_t elsewhere = 0;
+	uint32_t elsewhere = machine->count > 1 ? CGROUP_SYSTEMD : 0;
 
 	for (size_t i = 0; i < machine->count; i++)
 		elsewhere |= machine->items[i].controllers;
 	for (size_t i = 0; i < machine->count; i++)
 		if (machine->items[i].is_v2)
 			machine->items[i].controllers |=
-				(CGROUP_DEVICES | CGROUP_FREEZER) & ~elsewhere;
+				(CGROUP_DEVICES | CGROUP_FREEZER | CGROUP_SYSTEMD) & ~elsewhere;
 }
 
 void cgroup_machine_parse(struct cgroup_machine *machine, const char *mountinfo)

@@ -51,7 +51,7 @@ static int fail_missing(const struct making *m, uint32_t controller, struct stor
 
 static int check_needed(const struct making *m, struct stor_err *err)
 {
-	for (uint32_t one = 1; one <= CGROUP_FREEZER; one <<= 1)
+	for (uint32_t one = 1; one <= CGROUP_LAST; one <<= 1)
 		if (m->wish->needed & one && !cgroup_machine_home(&m->machine, one))
 			return fail_missing(m, one, err);
 	return 0;
@@ -99,7 +99,7 @@ static int hand_on(const struct making *m, const struct cgroup_place *place, con
 		return err_fail(err, STOR_FAILED, errno, "open cgroup %s", path);
 	if (place->module->hand_on(&dir, is_ours, err) < 0)
 		return -1;
-	for (uint32_t one = 1; one <= CGROUP_FREEZER; one <<= 1) {
+	for (uint32_t one = 1; one <= CGROUP_LAST; one <<= 1) {
 		struct stor_err ignored = STOR_ERR_INIT;
 
 		dir.controllers = all & ~m->wish->needed & one;
@@ -159,7 +159,8 @@ static void drop_unreached(struct cgroup_place *place)
 		return;
 	text = fs_read_file(AT_FDCWD, path, 4096, NULL, &ignored);
 	if (text)
-		place->controllers &= cgroup_controllers_of(text) | CGROUP_DEVICES | CGROUP_FREEZER;
+		place->controllers &= cgroup_controllers_of(text) | CGROUP_DEVICES |
+		                      CGROUP_FREEZER | CGROUP_SYSTEMD;
 }
 
 int cgroup_make_leaf(struct cgroup_place *place, enum cgroup_leaf leaf, struct stor_err *err)

@@ -22,7 +22,8 @@
 #define CGROUP_CPU_PERIOD_US 100000u
 
 /* Bits, for sets of controllers. Devices and the freezer are controllers in v1 alone; a v2
- * hierarchy has both without a controller's name. */
+ * hierarchy has both without a controller's name. CGROUP_SYSTEMD is none at all, but the hierarchy
+ * in which a service manager keeps its services apart: one of v1 that has this name, or v2's. */
 enum cgroup_controller {
 	CGROUP_CPU = 1u << 0,
 	CGROUP_CPUACCT = 1u << 1,
@@ -33,6 +34,8 @@ enum cgroup_controller {
 	CGROUP_HUGETLB = 1u << 6,
 	CGROUP_DEVICES = 1u << 7,
 	CGROUP_FREEZER = 1u << 8,
+	CGROUP_SYSTEMD = 1u << 9,
+	CGROUP_LAST = CGROUP_SYSTEMD,
 };
 
 /* Limits of one whole disk. 0: none. */

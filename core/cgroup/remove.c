@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Taking a container's cgroup away, by its record alone: a module is loaded only where something is
  * left in it. See cgroup.h. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -45,6 +46,27 @@ static int fail_busy(const char *dir, int errnum, struct stor_err *err)
 	return -1;
 }
 
+/* Those that a service manager made in it, as far as they are empty. */
+static void remove_below(int parent_fd, const char *name)
+{
+	int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir) {
+		close_fd(&fd);
+		return;
+	}
+	while ((entry = readdir(dir))) {
+		if (entry->d_type != DT_DIR || !strcmp(entry->d_name, ".") ||
+		    !strcmp(entry->d_name, ".."))
+			continue;
+		remove_below(fd, entry->d_name);
+		unlinkat(fd, entry->d_name, AT_REMOVEDIR);
+	}
+	closedir(dir);
+}
+
 /* A cgroup is busy for a moment after its last process. */
 static int remove_dir(const struct record *record, const char *dir, struct stor_err *err)
 {
@@ -59,6 +81,7 @@ static int remove_dir(const struct record *record, const char *dir, struct stor_
 			return err_fail(err, STOR_FAILED, errno, "remove cgroup %s", dir);
 		if (++tries == REMOVE_TRIES)
 			return fail_busy(dir, EBUSY, err);
+		remove_below(AT_FDCWD, dir);
 		/* The first time it is most often only that moment. */
 		if (tries == 2 && kill_left(record, err) < 0)
 			return err->status == STOR_BUSY ? fail_busy(dir, 0, err)

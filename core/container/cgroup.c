@@ -43,7 +43,7 @@ static const struct cgroup_device usual_devices[] = {
 static bool is_asked_for(const struct container_config *config)
 {
 	return cgroup_asked_controllers(&config->cgroup) || config->cgroup.parent ||
-	       config->caps & CAPS_FOR_DEVICES;
+	       config->init_system || config->caps & CAPS_FOR_DEVICES;
 }
 
 static const char *reason(void *ctx, uint32_t controller)
@@ -51,6 +51,8 @@ static const char *reason(void *ctx, uint32_t controller)
 	const struct container_config *config = ctx;
 	const char *option = cgroup_asked_option(&config->cgroup, controller);
 
+	if (controller == CGROUP_SYSTEMD)
+		return "--init-system";
 	if (!option && controller == CGROUP_DEVICES)
 		return config->caps & CAPS_BIT(CAP_MKNOD)       ? "--cap-add MKNOD"
 		       : config->caps & CAPS_BIT(CAP_SYS_ADMIN) ? "--cap-add SYS_ADMIN"
@@ -238,6 +240,8 @@ static int make(struct store *store, const char *id, const struct container_conf
 
 	if (wish.filter_only || config->caps & CAPS_FOR_DEVICES)
 		wish.needed |= CGROUP_DEVICES;
+	if (config->init_system)
+		wish.needed |= CGROUP_SYSTEMD;
 	if (find_disks(asked, container_root_disk(root), disks, err) < 0 ||
 	    list_devices(config, devices, err) < 0)
 		return -1;
@@ -315,11 +319,23 @@ static char *mount_name(const struct cgroup_place *place)
 {
 	struct strbuf name = STRBUF_INIT;
 
+	if (place->controllers == CGROUP_SYSTEMD)
+		return xstrdup(cgroup_controller_name(CGROUP_SYSTEMD));
 	for (uint32_t one = 1; one <= CGROUP_FREEZER; one <<= 1)
 		if (place->controllers & one)
 			strbuf_printf(&name, "%s%s", name.length ? "," : "",
 			              one == CGROUP_IO ? "blkio" : cgroup_controller_name(one));
 	return strbuf_steal(&name);
+}
+
+static void plan_mount(struct plan_cgroup *plan, const struct cgroup_place *place)
+{
+	struct plan_cgroup_mount *m = &plan->mounts[plan->mount_count++];
+	bool is_manager = place->controllers == CGROUP_SYSTEMD;
+
+	m->name = mount_name(place);
+	m->folder = is_manager ? "systemd" : m->name;
+	m->is_writable = is_manager && plan->is_delegated;
 }
 
 static int plan_place(struct plan_cgroup *plan, const struct cgroup_place *place, bool is_only,
@@ -328,7 +344,9 @@ static int plan_place(struct plan_cgroup *plan, const struct cgroup_place *place
 	/* A thread that moves itself need not hold up all forks on the machine, as cgroup.procs
 	 * does for milliseconds; and the first process has one thread. */
 	const char *file = place->is_v2 ? "cgroup.procs" : "tasks";
-	int leaf_fd = place->leaf_fds[CGROUP_PAYLOAD], fd;
+	int leaf_fd = place->is_v2 && plan->delegated_fd >= 0 ? plan->delegated_fd
+	                                                      : place->leaf_fds[CGROUP_PAYLOAD];
+	int fd;
 
 	if (place->is_v2 && is_only) {
 		plan->mounts_v2 = true;
@@ -342,14 +360,22 @@ static int plan_place(struct plan_cgroup *plan, const struct cgroup_place *place
 		return err_fail(err, STOR_FAILED, errno, "open %s/payload/%s", place->path, file);
 	plan->join_fds[plan->join_count++] = fd;
 	if (!place->is_v2)
-		plan->mounts[plan->mount_count++].name = mount_name(place);
+		plan_mount(plan, place);
 	return 0;
 }
 
-int plan_join_cgroup(struct plan *plan, const struct cgroup *cgroup, struct stor_err *err)
+/* The place of version 2 that a service manager divides, if it has one; NULL: it has none. */
+static const struct cgroup_place *divided_place(const struct plan *plan,
+                                                const struct cgroup *cgroup)
 {
-	struct plan_cgroup *own = &plan->cgroup;
+	for (size_t i = 0; plan->config->init_system && i < cgroup->count; i++)
+		if (cgroup->places[i].is_v2)
+			return &cgroup->places[i];
+	return NULL;
+}
 
+static int join_places(struct plan_cgroup *own, const struct cgroup *cgroup, struct stor_err *err)
+{
 	own->is_used = cgroup->count != 0;
 	for (size_t i = 0; i < cgroup->count; i++)
 		if (plan_place(own, &cgroup->places[i], cgroup->count == 1, err) < 0)
@@ -357,10 +383,25 @@ int plan_join_cgroup(struct plan *plan, const struct cgroup *cgroup, struct stor
 	return 0;
 }
 
+int plan_join_cgroup(struct plan *plan, const struct cgroup *cgroup, pid_t first,
+                     struct stor_err *err)
+{
+	const struct cgroup_place *divided = divided_place(plan, cgroup);
+
+	if (divided) {
+		plan->cgroup.delegated_fd = cgroup_open_of(divided, first, err);
+		if (plan->cgroup.delegated_fd < 0)
+			return -1;
+	}
+	return join_places(&plan->cgroup, cgroup, err);
+}
+
 int plan_use_cgroup(struct plan *plan, const struct cgroup *cgroup, struct stor_err *err)
 {
+	const struct cgroup_place *divided = divided_place(plan, cgroup);
 	struct plan_cgroup *own = &plan->cgroup;
 
+	own->is_delegated = plan->config->init_system;
 	own->is_ns_private = !plan->config->cgroup.is_ns_host;
 	if (!own->is_ns_private)
 		plan->clone_flags &= ~(unsigned long)CLONE_NEWCGROUP;
@@ -370,13 +411,19 @@ int plan_use_cgroup(struct plan *plan, const struct cgroup *cgroup, struct stor_
 	own->is_shown = own->is_ns_private && (cgroup->places[0].is_v2 || !cgroup->is_filter_only);
 	/* Made once the process is in its cgroup, so that this is the namespace's root. */
 	plan->clone_flags &= ~(unsigned long)CLONE_NEWCGROUP;
-	return plan_join_cgroup(plan, cgroup, err) < 0 ? -1 : plan_devices(own, plan->config, err);
+	if (divided) {
+		own->delegated_fd = cgroup_delegate(divided, err);
+		if (own->delegated_fd < 0)
+			return -1;
+	}
+	return join_places(own, cgroup, err) < 0 ? -1 : plan_devices(own, plan->config, err);
 }
 
 void plan_cgroup_free(struct plan_cgroup *plan)
 {
 	for (size_t i = 0; i < plan->join_count; i++)
 		close_fd(&plan->join_fds[i]);
+	close_fd(&plan->delegated_fd);
 	for (size_t i = 0; i < plan->mount_count; i++)
 		free(plan->mounts[i].name);
 	free(plan->devices);

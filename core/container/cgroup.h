@@ -24,16 +24,20 @@ struct plan_device {
 
 /* A hierarchy of version 1, mounted below /sys/fs/cgroup. */
 struct plan_cgroup_mount {
-	char *name; /* "cpu,cpuacct": the controllers */
+	char *name; /* "cpu,cpuacct": the controllers; "name=systemd" */
+	const char *folder;
+	bool is_writable;
 };
 
 struct plan_cgroup {
 	bool is_used, is_ns_private;
-	bool is_shown; /* mounted at /sys/fs/cgroup */
-	int into_fd;   /* of version 2 alone: to be cloned into; -1: to be joined */
+	bool is_shown;     /* mounted at /sys/fs/cgroup */
+	bool is_delegated; /* what a service manager needs of it can be written */
+	int into_fd;       /* of version 2 alone: to be cloned into; -1: to be joined */
 	int join_fds[CGROUP_HIERARCHIES_MAX]; /* where it writes itself to, in each */
 	size_t join_count;
-	bool mounts_v2; /* version 2 alone is at /sys/fs/cgroup itself */
+	int delegated_fd; /* of version 2: below the payload; -1: the payload itself */
+	bool mounts_v2;   /* version 2 alone is at /sys/fs/cgroup itself */
 	struct plan_cgroup_mount mounts[CGROUP_HIERARCHIES_MAX];
 	size_t mount_count;
 	struct plan_device *devices;
@@ -42,7 +46,7 @@ struct plan_cgroup {
 
 #define PLAN_CGROUP_INIT                                                                           \
 	{                                                                                          \
-		.into_fd = -1                                                                      \
+		.into_fd = -1, .delegated_fd = -1                                                  \
 	}
 
 /*
@@ -72,8 +76,9 @@ int container_update_cgroup(struct store *store, const char *id,
 
 /* Put it, and the devices, into a plan that is otherwise made. */
 int plan_use_cgroup(struct plan *plan, const struct cgroup *cgroup, struct stor_err *err);
-/* Let the plan's process join it, as it is; none is fine. */
-int plan_join_cgroup(struct plan *plan, const struct cgroup *cgroup, struct stor_err *err);
+/* Let the plan's process join it, as it is, beside the container's first process; none is fine. */
+int plan_join_cgroup(struct plan *plan, const struct cgroup *cgroup, pid_t first,
+                     struct stor_err *err);
 void plan_cgroup_free(struct plan_cgroup *plan);
 
 #endif

@@ -37,11 +37,12 @@ static int mount_v1(struct child *child)
 	if (mount("tmpfs", PLACE, "tmpfs", MOUNT_FLAGS, "mode=755,size=4k") < 0 || chdir(PLACE) < 0)
 		return child_fail(child, STEP_SYSTEM_MOUNT, errno, PLACE);
 	for (size_t i = 0; i < plan->mount_count; i++) {
-		const char *name = plan->mounts[i].name;
+		const struct plan_cgroup_mount *m = &plan->mounts[i];
 
-		if (mkdir(name, 0755) < 0 ||
-		    mount("cgroup", name, "cgroup", MOUNT_FLAGS | MS_RDONLY, name) < 0)
-			return child_fail(child, STEP_SYSTEM_MOUNT, errno, name);
+		if (mkdir(m->folder, 0755) < 0 ||
+		    mount("cgroup", m->folder, "cgroup",
+		          MOUNT_FLAGS | (m->is_writable ? 0 : MS_RDONLY), m->name) < 0)
+			return child_fail(child, STEP_SYSTEM_MOUNT, errno, m->name);
 	}
 	if (mount(NULL, PLACE, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MOUNT_FLAGS, NULL) < 0)
 		return child_fail(child, STEP_SYSTEM_MOUNT, errno, PLACE);
@@ -56,7 +57,8 @@ int child_mount_cgroup(struct child *child)
 		return 0;
 	if (!plan->mounts_v2)
 		return mount_v1(child);
-	if (mount("cgroup2", PLACE, "cgroup2", MOUNT_FLAGS | MS_RDONLY, NULL) < 0)
+	if (mount("cgroup2", PLACE, "cgroup2", MOUNT_FLAGS | (plan->is_delegated ? 0 : MS_RDONLY),
+	          NULL) < 0)
 		return child_fail(child, STEP_SYSTEM_MOUNT, errno, PLACE);
 	return 0;
 }

@@ -301,6 +301,9 @@ static void apply_command(struct container_config *config, const struct record *
 	struct strv args = STRV_INIT;
 	bool own_entrypoint = config->entrypoint != NULL;
 
+	/* What an image runs otherwise is not what boots. */
+	if (config->init_system)
+		image = NULL;
 	if (own_entrypoint && *config->entrypoint)
 		strv_add(&args, config->entrypoint);
 	else if (!own_entrypoint && image)
@@ -310,7 +313,7 @@ static void apply_command(struct container_config *config, const struct record *
 	else if (!own_entrypoint && image)
 		copy_values(&args, image, "config.cmd");
 	if (!args.count)
-		strv_add(&args, "sh");
+		strv_add(&args, config->init_system ? "/sbin/init" : "sh");
 	config->args = args;
 }
 
@@ -323,6 +326,9 @@ static void apply_env(struct container_config *config, const struct record *imag
 	strv_add(&config->env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	if (config->tty)
 		strv_add(&config->env, "TERM=xterm");
+	/* By this systemd knows where it is. */
+	if (config->init_system)
+		strv_add(&config->env, "container=stor");
 	for (size_t at = 0; image && (value = record_next(image, "config.env", &at));)
 		if (*value != '=' && strchr(value, '='))
 			put_env(&config->env, value);
@@ -339,9 +345,9 @@ void config_apply_image(struct container_config *config, const struct record *im
 
 	apply_command(config, image);
 	apply_env(config, image);
-	if (!config->user && user && *user)
+	if (!config->user && user && *user && !config->init_system)
 		config->user = xstrdup(user);
-	if (!config->stop_signal && signal && signal_parse(signal) > 0)
+	if (!config->stop_signal && signal && signal_parse(signal) > 0 && !config->init_system)
 		config->stop_signal = xstrdup(signal);
 	if (!config->workdir && workdir && *workdir == '/')
 		config->workdir = xstrdup(workdir);

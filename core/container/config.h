@@ -51,6 +51,7 @@ struct container_config {
 	               struct stor_err *err);
 	char *name; /* NULL: the id */
 	bool remove, interactive, tty, init;
+	bool init_system; /* its command is one, which manages services */
 	bool is_detached; /* it has no terminal of stor's, but a log */
 	struct strv
 		given; /* "OPTION=VALUE": what the user said that is not in the record as such */

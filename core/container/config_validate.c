@@ -79,10 +79,54 @@ static int check_root(const struct container_config *config, struct stor_err *er
 	return 0;
 }
 
+static int fail_init_system(const char *option, struct stor_err *err)
+{
+	return err_fail(err, STOR_USAGE, 0, "--init-system and %s exclude each other", option);
+}
+
+/* One expects empty folders for what is only of this boot. */
+static int add_volatile(struct container_config *config, struct stor_err *err)
+{
+	static const char *const places[][2] = { { "/run", "/run:mode=755,exec" },
+		                                 { "/run/lock", "/run/lock:mode=1777" },
+		                                 { "/tmp", "/tmp:mode=1777,exec,suid" } };
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		bool is_there = false;
+
+		for (size_t j = 0; j < config->mount_count; j++)
+			is_there |= !strcmp(config->mounts[j].target, places[i][0]);
+		if (!is_there && config_add_tmpfs(config, places[i][1], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* What is process 1 itself, as root, and has a part of the cgroups. */
+static int check_init_system(struct container_config *config, struct stor_err *err)
+{
+	const struct cgroup_asked *cgroup = &config->cgroup;
+
+	if (!config->init_system)
+		return 0;
+	if (config->init)
+		return fail_init_system("--init", err);
+	if (config->new_privileges)
+		return fail_init_system("--security-opt no-new-privileges=false", err);
+	if (config->user && strcmp(config->user, "0") != 0 && strcmp(config->user, "root") != 0)
+		return fail_init_system("--user", err);
+	if (cgroup->is_disabled)
+		return fail_init_system("--cgroups disabled", err);
+	if (cgroup->is_ns_host)
+		return fail_init_system("--cgroup-ns host", err);
+	return add_volatile(config, err);
+}
+
 int config_validate(struct container_config *config, struct stor_err *err)
 {
 	if (check_names(config, err) < 0 || check_labels(config, err) < 0 ||
-	    check_root(config, err) < 0 || check_mounts(config, err) < 0)
+	    check_root(config, err) < 0 || check_init_system(config, err) < 0 ||
+	    check_mounts(config, err) < 0)
 		return -1;
 	if (cgroup_asked_check(&config->cgroup, err) < 0 ||
 	    config_net_validate(&config->net, err) < 0)

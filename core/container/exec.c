@@ -142,15 +142,16 @@ static int start_connected(struct plan *plan, struct process *process, struct st
 	return STATUS_FAILED;
 }
 
-int container_exec(const struct container_config *config, int pidfd, const struct cgroup *cgroup,
-                   struct stor_err *err)
+int container_exec(const struct container_config *config, int pidfd, pid_t first,
+                   const struct cgroup *cgroup, struct stor_err *err)
 {
 	cleanup_plan struct plan plan = PLAN_INIT;
 	struct process process = PROCESS_INIT;
 	int status = STATUS_FAILED;
 	sigset_t old;
 
-	if (plan_make_exec(&plan, config, err) < 0 || plan_join_cgroup(&plan, cgroup, err) < 0)
+	if (plan_make_exec(&plan, config, err) < 0 ||
+	    plan_join_cgroup(&plan, cgroup, first, err) < 0)
 		return STATUS_FAILED;
 	plan.join_pidfd = pidfd;
 	monitor_prepare(&old);

@@ -26,7 +26,7 @@ has_come() {
 	return 1
 }
 # goes_on PID: it and its monitor.
-goes_on() { kill -CONT "$1" $(monitor_below "$1"); }
+goes_on() { kill -CONT "$1" "$(monitor_below "$1")"; }
 # ended PID: its exit status is in $status.
 ended() { status=0 && wait "$1" || status=$?; }
 
@@ -54,6 +54,9 @@ test_a_claim_is_made_alone() {
 	ended $first
 	same "$status $(cat out1 err1)" '0 web'
 	# It looks again when it has the lock.
+	is_decided() { has_ended $second || monitor_is_stopped $second; }
+	wait_for is_decided
+	! monitor_is_stopped $second || fail 'it claims what runs'
 	ended $second
 	same "$status" 4
 	grep -q "^stor: container $(id_of web) is running" err2 || fail "$(cat err2)"
@@ -205,8 +208,8 @@ test_an_end_is_awaited_beyond_the_record() {
 		# They look again when something in its folder changes, and after a second; so let them.
 		looks_again() { [ "$(awk '/^voluntary/ { print $2 }' "/proc/$1/status" 2>/dev/null || echo 999999)" -gt "$2" ]; }
 		for pid in $waiter $stopper; do
-			wait_for looks_again $pid $(($(awk '/^voluntary/ { print $2 }' "/proc/$pid/status" 2>/dev/null || echo 0) + 2))
-			! has_ended $pid || fail "$step: it did not wait: $(cat waited err1 err2)"
+			wait_for looks_again "$pid" $(($(awk '/^voluntary/ { print $2 }' "/proc/$pid/status" 2>/dev/null || echo 0) + 2))
+			! has_ended "$pid" || fail "$step: it did not wait: $(cat waited err1 err2)"
 		done
 		kill -CONT "$monitor"
 		ended $waiter

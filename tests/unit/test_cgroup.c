@@ -48,12 +48,24 @@ static void hierarchies(void **state)
 	                 "35 30 0:5 / %s rw - cgroup2 cgroup2 rw,nsdelegate\n",
 	                 unified);
 	cgroup_machine_parse(&machine, text);
-	assert_int_equal(machine.count, 3);
+	assert_int_equal(machine.count, 4);
 	assert_string_equal(cgroup_machine_home(&machine, CGROUP_CPUACCT)->mount, "/c/cpu");
 	assert_string_equal(cgroup_machine_home(&machine, CGROUP_FREEZER)->mount, "/c/freezer");
 	assert_string_equal(cgroup_machine_home(&machine, CGROUP_HUGETLB)->mount, unified);
 	assert_true(cgroup_machine_home(&machine, CGROUP_DEVICES)->is_v2);
+	assert_string_equal(cgroup_machine_home(&machine, CGROUP_SYSTEMD)->mount, "/c/systemd");
 	assert_null(cgroup_machine_home(&machine, CGROUP_MEMORY));
+	cgroup_machine_free(&machine);
+	/* Beside another one version 2 is not a service manager's, alone it is. */
+	free(steal_ptr(&text));
+	text = xasprintf("31 30 0:2 / /c/cpu rw - cgroup cgroup rw,cpu\n"
+	                 "35 30 0:5 / %s rw - cgroup2 cgroup2 rw\n",
+	                 unified);
+	cgroup_machine_parse(&machine, text);
+	assert_null(cgroup_machine_home(&machine, CGROUP_SYSTEMD));
+	cgroup_machine_free(&machine);
+	cgroup_machine_parse(&machine, strchr(text, '\n') + 1);
+	assert_true(cgroup_machine_home(&machine, CGROUP_SYSTEMD)->is_v2);
 	cgroup_machine_free(&machine);
 	cgroup_machine_parse(&machine, "");
 	assert_int_equal(machine.count, 0);
