@@ -129,12 +129,12 @@ test_nothing_is_left_to_do() {
 		$C_FOLDERS docs) | none "unfinished"
 }
 
-# No library makes ext4 smaller: resize2fs alone does, in one place.
+# No library makes ext4 smaller: resize2fs alone does, in one place. /sbin/init is what a container boots.
 test_no_shell_is_called() {
 	(cd "$TOP" && grep -rnE --include='*.c' '\b(system|popen|execlp?|execle) *\(' core backends modules net cgroup \
 		2>/dev/null) | none "runs programs"
 	(cd "$TOP" && grep -rnE --include='*.c' '"(/[a-z/]*sbin/[a-z0-9]+|losetup|parted|mkfs[.a-z0-9]*|mke2fs|resize2fs|tune2fs)"' \
-		core backends modules net cgroup 2>/dev/null) | grep -v '^backends/common/ext4_shrink\.c:.*"resize2fs"' |
+		core backends modules net cgroup 2>/dev/null) | grep -vE '^backends/common/ext4_shrink\.c:.*"resize2fs"|^core/container/config\.c:.*"/sbin/init"' |
 		none "runs programs"
 }
 

@@ -202,7 +202,7 @@ test_an_end_is_awaited_beyond_the_record() {
 		waiter=$!
 		watches() { readlink "/proc/$1/fd/"* 2>/dev/null | grep -q "/containers/$id/record"; }
 		wait_for watches $waiter
-		"$STOR" stop gone 2>err2 &
+		"$STOR" stop -t 1 gone 2>err2 &
 		stopper=$!
 		wait_for is_stopped "$monitor"
 		# They look again when something in its folder changes, and after a second; so let them.
