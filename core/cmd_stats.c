@@ -101,6 +101,16 @@ static double percent_since(struct watched *item, uint64_t cpu_us)
 	return percent;
 }
 
+/* It may be another process than before: the container may have been started again. */
+static bool read_net(struct store *store, const char *id, struct stats_net *net)
+{
+	cleanup_record struct record record = RECORD_INIT;
+	struct stor_err gone = STOR_ERR_INIT;
+
+	return container_load(store, id, &record, &gone) == 0 &&
+	       stats_read_net(container_first_process(store, &record), net);
+}
+
 /* False: it has ended. */
 static bool read_one(struct watched *item, struct store *store, struct stats_reading *reading)
 {
@@ -113,6 +123,7 @@ static bool read_one(struct watched *item, struct store *store, struct stats_rea
 	reading->is_paused = cgroup_is_frozen(&item->cgroup);
 	reading->has_server = cgroup_read_stats(&item->cgroup, CGROUP_SERVER, &reading->server);
 	stats_sum(&reading->payload, &reading->server, &reading->sum);
+	reading->has_net = read_net(store, item->id, &reading->net);
 	reading->cpu_percent = percent_since(item, reading->payload.cpu_us);
 	return true;
 }

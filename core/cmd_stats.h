@@ -3,14 +3,22 @@
 #ifndef CORE_CMD_STATS_H
 #define CORE_CMD_STATS_H
 
+#include <sys/types.h>
+
 #include "core/base/json.h"
 #include "core/base/table.h"
 #include "core/cgroup/module.h"
 
+/* Through all interfaces of a network namespace but lo. */
+struct stats_net {
+	uint64_t received_bytes, received_packets, sent_bytes, sent_packets;
+};
+
 /* Readings of one container. */
 struct stats_reading {
 	const char *id, *name;
-	bool is_paused, has_server;
+	bool is_paused, has_server, has_net;
+	struct stats_net net;
 	struct cgroup_stats payload, server, sum;
 	double cpu_percent; /* since the reading before; negative: there was none */
 };
@@ -19,6 +27,10 @@ struct stats_reading {
  * time, so their sum is the most that it can have been. Limits and pressure stay the payload's. */
 void stats_sum(const struct cgroup_stats *payload, const struct cgroup_stats *server,
                struct cgroup_stats *sum);
+
+/* What went through the network of a container, by its first process. False: it has none of its
+ * own, or has ended. */
+bool stats_read_net(pid_t pid, struct stats_net *net);
 
 /* A table with its header; rows are added by stats_rows(): one, or with a server three. */
 struct table stats_table(void);

@@ -8,7 +8,7 @@
 
 #include "core/base/str.h"
 
-#define COLUMNS 11
+#define COLUMNS 13
 
 static uint64_t add(uint64_t a, uint64_t b)
 {
@@ -70,9 +70,10 @@ static void percent_cell(struct table *table, double percent)
 
 struct table stats_table(void)
 {
-	static const char *const header[COLUMNS] = { "NAME",      "LEAF", "CPU",    "SECONDS",
-		                                     "THROTTLED", "MEM",  "LIMIT",  "PEAK",
-		                                     "PIDS",      "READ", "WRITTEN" };
+	static const char *const header[COLUMNS] = { "NAME",      "LEAF", "CPU",     "SECONDS",
+		                                     "THROTTLED", "MEM",  "LIMIT",   "PEAK",
+		                                     "PIDS",      "READ", "WRITTEN", "RECEIVED",
+		                                     "SENT" };
 	struct table table = TABLE_INIT(COLUMNS);
 
 	for (size_t i = 0; i < COLUMNS; i++)
@@ -83,6 +84,8 @@ struct table stats_table(void)
 static void row(struct table *table, const struct stats_reading *reading, const char *leaf,
                 const struct cgroup_stats *stats)
 {
+	bool has_net;
+
 	table_cell(table, reading->name);
 	table_cell(table, leaf);
 	percent_cell(table, stats == &reading->payload ? reading->cpu_percent : -1);
@@ -94,6 +97,10 @@ static void row(struct table *table, const struct stats_reading *reading, const 
 	number_cell(table, stats->pids);
 	size_cell(table, stats->read_bytes);
 	size_cell(table, stats->write_bytes);
+	/* The network is the payload's. */
+	has_net = stats == &reading->payload && reading->has_net;
+	size_cell(table, has_net ? reading->net.received_bytes : CGROUP_UNKNOWN);
+	size_cell(table, has_net ? reading->net.sent_bytes : CGROUP_UNKNOWN);
 }
 
 void stats_rows(struct table *table, const struct stats_reading *reading)
@@ -161,6 +168,20 @@ static void leaf_json(struct json *json, const char *key, const struct cgroup_st
 	json_close_object(json);
 }
 
+static void net_json(struct json *json, const struct stats_reading *reading)
+{
+	if (!reading->has_net) {
+		json_string(json, "network", NULL);
+		return;
+	}
+	json_open_object(json, "network");
+	json_u64(json, "received_bytes", reading->net.received_bytes);
+	json_u64(json, "received_packets", reading->net.received_packets);
+	json_u64(json, "sent_bytes", reading->net.sent_bytes);
+	json_u64(json, "sent_packets", reading->net.sent_packets);
+	json_close_object(json);
+}
+
 void stats_json(struct json *json, const struct stats_reading *reading)
 {
 	json_open_object(json, NULL);
@@ -173,5 +194,6 @@ void stats_json(struct json *json, const struct stats_reading *reading)
 	else
 		json_string(json, "server", NULL);
 	leaf_json(json, "sum", &reading->sum);
+	net_json(json, reading);
 	json_close_object(json);
 }

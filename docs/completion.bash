@@ -45,9 +45,10 @@ _stor_value() {
 	--cache) printf '%s\n' warm cold ;;
 	--cgroups) printf '%s\n' enabled disabled ;;
 	--cgroup-ns) printf '%s\n' private host ;;
+	--restart) printf '%s\n' no on-failure always unless-stopped ;;
 	--net)
 		printf '%s\n' none host veth bridge
-		_stor_names "$stor" ps | sed 's/^/container:/' ;;
+		_stor_containers | sed 's/^/container:/' ;;
 	*) return 1 ;;
 	esac
 }
@@ -58,13 +59,13 @@ _stor_operand() {
 	"image inspect" | "image export" | "image rm") _stor_names "$stor" image ls ;;
 	"volume "*) _stor_names "$stor" volume ls ;;
 	"backend info" | "backend check") _stor_names "$stor" backend ls ;;
-	rm | start | rename | inspect | wait | logs | restart | update)
+	rm | start | rename | inspect | wait | logs | restart | update | diff | export | commit)
 		_stor_containers --all ;;
 	pause | resume | stats | kill | stop | exec | attach | top)
 		_stor_containers ;;
 	cp)
 		_stor_containers --all | sed 's/$/:/'
-		compgen -f -- "$cur" ;;
+		compgen -f -- "$cur" || true ;;
 	*) return 1 ;;
 	esac
 }

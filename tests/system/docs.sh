@@ -135,6 +135,40 @@ complete_words() {
 	printf '%s\n' "${COMPREPLY[@]}" | sort -u
 }
 
+# Names and ids of containers: of those that run, where the command is for these alone.
+test_completion_offers_containers() {
+	local command id up all
+	. "$TOP/docs/completion.bash"
+	expect 0 run_stor run -d --name up sleep 1000
+	expect 0 run_stor create --name down true
+	id=$(run_stor ps -q)
+	up=$(printf '%s\n' up "$id" | sort)
+	all=$(run_stor ps -a --format '{{.ID}}\n{{.Name}}' | sort)
+	# Whatever command takes one.
+	while read -r command; do
+		run_stor $command --help | grep -q '^Usage: .* \[\?NAME|ID' || continue
+		case $command in
+		cp) continue ;; # below
+		pause | resume | stats | kill | stop | exec | attach | top) same "$command: $(complete_words $command '')" "$command: $up" ;;
+		*) same "$command: $(complete_words $command '')" "$command: $all" ;;
+		esac
+		same "$(complete_words $command "${id:0:3}")" "$id"
+	done < <(all_commands)
+	same "$(complete_words stop u)" up
+	same "$(complete_words cp up)" up:
+	same "$(complete_words run --net container:u)" container:up
+	same "$(complete_words run --restart a)" always
+	expect 0 run_stor rm -f up down
+}
+
+# Every command has a page of its own; those of volumes, images and backends share one.
+test_every_command_has_a_page() {
+	local command
+	for command in $(commands); do
+		[ "$command" = version ] || [ -e "$TOP/docs/stor-$command.1.pod" ] || fail "no page of $command"
+	done
+}
+
 test_completion_offers_what_help_has() {
 	local command
 	. "$TOP/docs/completion.bash"

@@ -60,12 +60,13 @@ test_containers() {
 test_stats() {
 	expect 0 run_stor run -d --name web -m 64M --pids-limit 50 --cpus 0.5 sleep 1000
 	expect 0 run_stor run -d --name served --backend ploop -m 64M sleep 1000
+	expect 0 run_stor run -d --name host --net host -m 64M sleep 1000
 	expect 0 run_stor pause web
 	trap 'run_stor resume web >/dev/null 2>&1 || true' EXIT
 	printed 0 run_stor stats --no-stream --format json
 	compare --less '.payload.*' --less '.server.*' --less '.sum.*' 'stor stats'
 	expect 0 run_stor resume web
-	expect 0 run_stor rm -f web served
+	expect 0 run_stor rm -f web served host
 	nothing_left
 }
 
