@@ -8,6 +8,7 @@
 #include <stor/util.h>
 
 #include "core/base/log.h"
+#include "core/container_life.h"
 #include "core/container_store.h"
 #include "core/event.h"
 
@@ -16,13 +17,6 @@ static const char *reason(void *ctx, uint32_t controller)
 	(void)ctx;
 	(void)controller;
 	return "pause and stats";
-}
-
-static int fail_not_running(const char *id, struct stor_err *err)
-{
-	err_fail(err, STOR_FAILED, 0, "container %s does not run", id);
-	err_hint(err, "stor ps lists those that do");
-	return -1;
 }
 
 /* Makes a cgroup around a container that has none, or one without what is wished for. Its own end,
@@ -47,7 +41,7 @@ static int surround(struct store *store, const char *id, pid_t pid, const struct
 	if (store_is_live(store, id, NULL))
 		return -1;
 	err_clear(err);
-	return fail_not_running(id, err);
+	return container_fail_not_running(store, id, err);
 }
 
 /* The container's first process, by its record. 0: it does not run. */
@@ -69,7 +63,7 @@ static int open_locked(struct store *store, const char *id, const struct cgroup_
 	pid_t pid = first_process(store, id);
 
 	if (!pid)
-		return fail_not_running(id, err);
+		return container_fail_not_running(store, id, err);
 	if (cgroup_open(store, id, cgroup, &missing) < 0 && missing.status != STOR_NOT_FOUND) {
 		*err = missing;
 		return -1;

@@ -28,10 +28,16 @@
 #define STOP_DEFAULT_S 10
 #define LOOK_AGAIN_MS 1000
 
-static int fail_not_running(const char *id, struct stor_err *err)
+int container_fail_not_running(struct store *store, const char *id, struct stor_err *err)
 {
-	err_fail(err, STOR_FAILED, 0, "container %s does not run", id);
-	err_hint(err, "stor ps lists those that do");
+	cleanup_record struct record record = RECORD_INIT;
+	struct stor_err gone = STOR_ERR_INIT;
+	const char *name = id;
+
+	if (container_load(store, id, &record, &gone) == 0 && record_get(&record, "name"))
+		name = record_get(&record, "name");
+	err_fail(err, STOR_FAILED, 0, "container %s does not run", name);
+	err_hint(err, "stor start %s starts it; stor ps lists those that run", name);
 	return -1;
 }
 
@@ -48,11 +54,11 @@ int container_open_process(struct store *store, const char *id, struct record *r
 		return -1;
 	pid = (pid_t)record_get_u64(record, "pid", 0);
 	if (!pid)
-		return fail_not_running(id, err);
+		return container_fail_not_running(store, id, err);
 	fd = sys_pidfd_open(pid);
 	/* Looked at afterwards, the number was not another process's. */
 	if (fd < 0 || !container_first_process(store, record))
-		return fail_not_running(id, err);
+		return container_fail_not_running(store, id, err);
 	return steal_fd(&fd);
 }
 
@@ -76,7 +82,7 @@ int container_signal(struct store *store, const char *id, int number, struct sto
 		return -1;
 	if (sys_pidfd_send_signal(pidfd, number) < 0) {
 		if (errno == ESRCH)
-			return fail_not_running(id, err);
+			return container_fail_not_running(store, id, err);
 		return err_fail(err, STOR_FAILED, errno, "container %s: send signal %d", id,
 		                number);
 	}

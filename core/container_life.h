@@ -15,6 +15,9 @@
 int container_open_process(struct store *store, const char *id, struct record *record,
                            struct stor_err *err);
 
+/* STOR_FAILED: it does not run; by its name, with what starts it. */
+int container_fail_not_running(struct store *store, const char *id, struct stor_err *err);
+
 /* Send a signal to the first process; SIGKILL reaches a paused one too. */
 int container_signal(struct store *store, const char *id, int number, struct stor_err *err);
 

@@ -150,7 +150,7 @@ static int unknown_command(const char *name, struct stor_err *err)
 	const struct command *nearest = NULL;
 	unsigned best = 3;
 
-	for (const struct command *c = commands; c->name; c++) {
+	for (const struct command *c = commands; *name && c->name; c++) {
 		unsigned distance = opts_distance(name, c->name);
 
 		if (distance < best) {

@@ -26,7 +26,8 @@ test_exit_statuses() {
 	expect 125 run_stor exec -dt web true
 	expect 0 run_stor stop -t 0 web
 	expect 125 run_stor exec web true
-	err_has 'does not run'
+	err_has '^stor: container web does not run$'
+	err_has '^  hint: stor start web starts it'
 	end_web
 }
 

@@ -33,7 +33,7 @@ _debian() {
 		expect 0 run_stor pause box
 		expect 0 run_stor resume box
 		# By the signal that it takes for the wish to halt: at once, and with its own exit status.
-		expect 0 run_stor stop -t -1 box
+		expect 0 run_stor stop -t 60 box
 		expect 0 run_stor wait box
 		out_is 0
 		same "$(cgroups_of "$id")" ''
@@ -86,7 +86,7 @@ test_busybox() {
 	run_stor exec box sh -c 'mkdir -p /etc/init.d; echo "::shutdown:/bin/touch /down" >/etc/inittab; kill -HUP 1'
 	expect 0 run_stor exec box sh -c 'echo x >/tmp/x; echo y >/run/y'
 	sleep 1
-	expect 0 run_stor stop -t -1 box
+	expect 0 run_stor stop -t 60 box
 	expect 0 run_stor wait box
 	out_is 0
 	expect 0 run_stor diff box
@@ -104,14 +104,14 @@ test_busybox() {
 test_other_inits() {
 	expect 0 run_stor run -d --name box --init-system -- sh -c 'trap "exit 5" PWR; trap "exit 6" INT; echo ready; while :; do sleep 0.05; done'
 	wait_for logged box ready
-	expect 0 run_stor stop -s INT -t -1 box
+	expect 0 run_stor stop -s INT -t 60 box
 	expect 0 run_stor wait box
 	out_is 6
 	expect 0 run_stor rm box
 	expect 0 run_stor run -d --name box --init-system --stop-signal INT --tmpfs /run:size=1M -- sh -c 'trap "exit 6" INT; echo ready; while :; do sleep 0.05; done'
 	wait_for logged box ready
 	[[ $(mounted box /run) == *size=1024k* ]] || fail "$(mounted box /run)"
-	expect 0 run_stor stop -t -1 box
+	expect 0 run_stor stop -t 60 box
 	expect 0 run_stor wait box
 	out_is 6
 	expect 0 run_stor rm box

@@ -83,7 +83,8 @@ test_wrong_usage() {
 	err_has 'hint: stor ps -a'
 	expect 0 run_stor create --name made true
 	expect 1 run_stor stats made
-	err_has "container $(id_of made) does not run"
+	err_has '^stor: container made does not run$'
+	err_has '^  hint: stor start made starts it'
 	expect 2 run_stor stats --format xml
 	# There is nothing to show.
 	expect 0 run_stor stats --no-stream --format json
