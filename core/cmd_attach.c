@@ -310,10 +310,10 @@ static int attach_to(struct store *store, const char *name, struct attach *attac
 	if (container_find(store, name, &id, &record, err) < 0)
 		return -1;
 	if (!store_is_live(store, id, NULL)) {
-		err_fail(err, STOR_FAILED, 0, "container %s does not run", id);
+		err_fail(err, STOR_FAILED, 0, "container %s does not run", name);
 		err_hint(err, "stor start -ai %s starts it and attaches", name);
 	} else if (!record_get(&record, "detached")) {
-		err_fail(err, STOR_FAILED, 0, "container %s runs in the foreground", id);
+		err_fail(err, STOR_FAILED, 0, "container %s runs in the foreground", name);
 		err_hint(err, "its output is that of its stor process; stor exec joins it");
 	} else if (attach_begin(attach, store, id, err) == 0) {
 		result = attach_serve(attach, err);

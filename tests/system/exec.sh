@@ -46,6 +46,22 @@ test_it_joins_everything() {
 	end_web
 }
 
+# All of it by one descriptor of its first process, whose number may be another's a moment later: the
+# namespaces in two calls, since a process is only born into that of the processes.
+test_it_joins_by_a_pidfd() {
+	local fd all='CLONE_NEWNS|CLONE_NEWCGROUP|CLONE_NEWUTS|CLONE_NEWIPC|CLONE_NEWNET'
+	web
+	# Sanitizers look for leaks as strace does.
+	export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
+	strace -f -qq -o trace -e trace=pidfd_open,setns,openat "$STOR" exec web true
+	fd=$(sed -n "s/.*pidfd_open($(pid_of web), .*= \([0-9]*\)\$/\1/p" trace | tail -n 1)
+	same "$(sed -n "s/.*setns($fd, \([A-Z_|]*\)) *= 0.*/\1/p" trace | tr '|' '\n' | sort | tr '\n' ' ')" \
+		"$(printf '%s\n' ${all//|/ } CLONE_NEWPID | sort | tr '\n' ' ')"
+	same "$(grep -c "setns($fd, " trace)" 2
+	! grep '/proc/[0-9]*/ns/' trace || fail 'it opens namespaces by a number'
+	end_web
+}
+
 # As a command of the container itself.
 test_it_has_the_privileges_of_the_container() {
 	local what='CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp:|Uid|Gid|Groups'

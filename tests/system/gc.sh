@@ -57,6 +57,41 @@ test_gc_leaves_the_living() {
 	[ -e "$STOR_STORE/containers/aaaaaaaaaaaa" ] || fail 'a living container was removed'
 }
 
+# What looks like something of stor's and is none, beside a container that was killed with all it had.
+test_gc_touches_what_stor_made_alone() {
+	# Not local: what ends this test needs them.
+	root=/sys/fs/cgroup
+	local id pids
+	[ -e $root/cgroup.procs ] || root=$(dirname "$(find $root -maxdepth 2 -name cgroup.procs | head -n1)")
+	truncate -s 1M foreign
+	loop=$(losetup -f --show foreign)
+	mkdir "$root/stor-aaaaaaaaaaaa" mnt
+	trap 'rmdir "$root/stor-aaaaaaaaaaaa"; umount mnt; losetup -d "$loop"; kill -9 "$other"' EXIT
+	mount -t tmpfs stor mnt
+	bash -c 'exec -a "stor-monitor aaaaaaaaaaaa" sleep 1000' &
+	other=$!
+	settle
+	mkdir -p "$STOR_STORE/mine" "$STOR_STORE/containers/notes" "$STOR_STORE/tmp/notes" "$STOR_STATE/mine"
+	: >"$STOR_STORE/volumes.txt" && : >"$STOR_STATE/live/notes"
+	expect 0 run_stor run -d --name web --backend loop --memory 64M -v data:/data sleep 1000
+	id=$(cat "$OUT")
+	pids="$(basename "$STOR_STATE"/live/*."$id" | cut -d. -f1) $(run_stor inspect web | jq '.[0].pid')"
+	kill -9 $pids
+	have_ended() { ! kill -0 $pids 2>/dev/null; }
+	wait_for have_ended
+	expect 0 run_stor gc
+	[ -d "$root/stor-aaaaaaaaaaaa" ] || fail 'a cgroup of somebody else was removed'
+	[ -z "$(find /sys/fs/cgroup -name "stor-$id")" ] || fail 'its own cgroup is left'
+	grep -qF "$T/foreign" "/sys/block/${loop#/dev/}/loop/backing_file" || fail 'a loop device of somebody else was freed'
+	! grep -lF "$STOR_STORE/containers/$id" /sys/block/loop*/loop/backing_file || fail 'its own loop device is left'
+	grep -qF " $T/mnt " /proc/self/mountinfo || fail 'a mount of somebody else is gone'
+	kill -0 $other || fail 'a process of somebody else was ended'
+	same "$(ls -d "$STOR_STORE"/{mine,containers/notes,volumes.txt} "$STOR_STATE"/mine | wc -l)" 4
+	same "$(run_stor volume ls -q)" data
+	expect 0 run_stor rm web
+	expect 0 run_stor volume rm data
+}
+
 # goldens: how many golden volumes there are.
 goldens() { find "$STOR_STORE/golden" -mindepth 1 -maxdepth 1 | wc -l; }
 
