@@ -6,6 +6,10 @@
 
 #include "core/cgroup/module.h"
 
+/* What makes the hierarchy of version 1 that has the name of a service manager. */
+#define CGROUP_SYSTEMD_MOUNT "/sys/fs/cgroup/systemd"
+#define CGROUP_SYSTEMD_REMEDY "mount -t cgroup -o none,name=systemd systemd " CGROUP_SYSTEMD_MOUNT
+
 #define CGROUP_HIERARCHIES_MAX 16
 
 struct cgroup_hierarchy {

@@ -44,6 +44,8 @@ static int fail_missing(const struct making *m, uint32_t controller, struct stor
 		err_hint(err, "no cgroups are mounted: mount -t cgroup2 cgroup2 /sys/fs/cgroup");
 	else if (controller == CGROUP_MEMORY)
 		err_hint(err, "boot the kernel with cgroup_enable=memory, or mount the controller");
+	else if (controller == CGROUP_SYSTEMD)
+		err_hint(err, "mkdir -p " CGROUP_SYSTEMD_MOUNT " && " CGROUP_SYSTEMD_REMEDY);
 	else
 		err_hint(err, "mount the controller, or use a kernel that was built with it");
 	return -1;

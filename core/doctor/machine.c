@@ -100,6 +100,8 @@ void doctor_cgroups(const struct doctor *doctor)
 		{ CGROUP_HUGETLB, "limits of huge pages", NULL },
 		{ CGROUP_DEVICES, "the filter of devices, --device", NULL },
 		{ CGROUP_FREEZER, "stor pause", NULL },
+		{ CGROUP_SYSTEMD, "--init-system",
+		  "mkdir -p " CGROUP_SYSTEMD_MOUNT " && " CGROUP_SYSTEMD_REMEDY },
 	};
 	struct stor_err err = STOR_ERR_INIT;
 	struct cgroup_machine machine = { .count = 0 };
