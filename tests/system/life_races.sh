@@ -137,6 +137,34 @@ test_ps_while_renaming() {
 	nothing_left
 }
 
+# However often its record is written while it is read: it is there, whole, and says one or the other.
+test_no_reader_sees_half_a_record() {
+	local id i reader readers=()
+	trap 'touch end; run_stor rm -f web tin >/dev/null 2>&1 || true' EXIT
+	expect 0 run_stor create --name web --label "long=$(printf '%04000d' 0)" sleep 1000
+	id=$(cat "$OUT")
+	for reader in 1 2; do
+		while [ ! -e end ]; do
+			run_stor ps -a --format '{{.ID}} {{.Name}} {{.Status}}' 2>&1 || echo "ps: $?"
+			run_stor inspect "$id" 2>&1 | jq -r '.[0] | "\(.id) \(.name) \(.status) \(.labels.long | length)"' || echo "inspect: $?"
+		done >"seen$reader" 2>&1 &
+		readers+=($!)
+	done
+	for ((i = 0; i < 2 * ROUNDS; i++)); do
+		expect 0 run_stor start web
+		expect 0 run_stor update --label "n=$i" web
+		expect 0 run_stor rename web tin
+		expect 0 run_stor stop -t 0 tin
+		expect 0 run_stor rename tin web
+	done
+	touch end
+	wait "${readers[@]}"
+	! grep -vhE "^$id (web|tin) (created|running|exited)( 4000| \\([a-z0-9]+\\))?\$" seen1 seen2 || fail 'a reader saw something else'
+	[ "$(cat seen1 seen2 | wc -l)" -gt $((4 * ROUNDS)) ] || fail "only $(cat seen1 seen2 | wc -l) readings"
+	expect 0 run_stor rm web
+	nothing_left
+}
+
 test_create_and_rm_of_one_name() {
 	local i
 	for ((i = 0; i < ROUNDS; i++)); do
