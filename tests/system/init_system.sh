@@ -50,6 +50,26 @@ _debian() {
 test_systemd_on_dir() { _debian; }
 test_systemd_on_loop_with_limits() { _debian --backend loop --size 1G --pids-limit 100 --memory 256M; }
 
+# It ends the container, and a policy starts it again.
+test_a_reboot_from_inside() {
+	local first
+	expect 0 run_stor image import -q "$("$TOP/tests/debian-root")" debian
+	expect 0 run_stor run -d --name box --image debian --init-system --restart always
+	wait_for has_booted box
+	first=$(pid_of box)
+	run_stor exec box systemctl reboot
+	is_another() { [ "$(pid_of box)" != "$first" ] && has_status box running; }
+	wait_for is_another
+	wait_for has_booted box
+	expect 0 run_stor update --restart no box
+	run_stor exec box systemctl poweroff
+	wait_for has_status box exited
+	expect 0 run_stor wait box
+	out_is 0
+	expect 0 run_stor rm box
+	nothing_left
+}
+
 # Where version 2 is the only one: the limits are above what systemd can write to.
 _in_version_2() {
 	local where
