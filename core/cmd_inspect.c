@@ -17,8 +17,15 @@ static struct json json = JSON_INIT;
 
 static void network_json(const struct record *record)
 {
+	const char *addresses = record_get(record, "net.address");
+	cleanup_free char *copy = addresses ? xstrdup(addresses) : NULL;
+	char *rest = copy, *address;
+
 	json_open_object(&json, "network");
-	container_json_list(&json, "addresses", record, "net.address");
+	json_open_array(&json, "addresses");
+	while ((address = strsep(&rest, ",")))
+		json_string(&json, NULL, address);
+	json_close_array(&json);
 	json_string(&json, "hosts", record_get(record, "net.hosts"));
 	json_string(&json, "resolv_conf", record_get(record, "net.resolv"));
 	json_close_object(&json);

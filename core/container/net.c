@@ -174,8 +174,11 @@ void container_net_started(struct container_net *net)
 
 void container_net_describe(const struct container_net *net, struct record *record)
 {
+	cleanup_free char *addresses = strv_join(&net->addresses, ",");
+
+	/* What is noted of a container has one value of each key. */
 	if (net->addresses.count)
-		record_set(record, "net.address", net->addresses.items[0]);
+		record_set(record, "net.address", addresses);
 	if (net->hosts)
 		record_set(record, "net.hosts", net->hosts);
 	if (net->resolv)

@@ -50,6 +50,8 @@ test_pair_as_told() {
 	[[ $(address_of one eth1) == 10.203.* ]] || fail "eth1: $(address_of one eth1)"
 	same "$(inside one ip route show default | cut -d' ' -f3,5)" '10.1.1.1 wan0'
 	same "$(inside one ip -6 route show default | cut -d' ' -f3,5)" 'fd00:1::1 wan0'
+	same "$(run_stor inspect one | jq -c '.[0].network.addresses')" \
+		"[\"wan0 10.1.1.2/24\",\"wan0 fd00:1::2/64\",\"eth1 $(address_of one eth1)/30\",\"eth1 $(address6_of one eth1)/126\"]"
 	# Nobody else gets that network.
 	expect 125 run_rm --net veth,host=10.1.1.1/24,guest=10.1.1.3/24 true
 	err_has '^stor: the address 10.1.1.1 is in use by container [0-9a-f]{12}$'
