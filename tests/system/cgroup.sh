@@ -392,6 +392,30 @@ test_a_killed_stor_leaves_no_cgroup() {
 	expect 0 run_stor rm kept
 }
 
+# Whoever is there, however it came, and whatever it forks meanwhile; with version 2 by one word to the kernel.
+test_what_is_left_in_a_cgroup_is_killed() {
+	local id stor forking folder status=0
+	export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
+	"$STOR" run --rm --name left --memory 64M sleep 1000 &
+	stor=$!
+	wait_for is_running
+	id=$(id_of left)
+	sh -c 'while :; do sleep 0.01; done' &
+	forking=$!
+	find /sys/fs/cgroup -name "stor-$id" >folders
+	while read -r folder; do
+		[ ! -d "$folder/payload" ] || folder+=/payload
+		echo $forking >"$folder/cgroup.procs"
+	done <folders
+	kill -KILL $stor
+	wait $stor || true
+	expect 0 strace -e trace=openat -o calls "$STOR" gc
+	wait $forking || status=$?
+	same $status 137
+	same "$(find /sys/fs/cgroup -name "stor-$id")" ''
+	! is_v2 || grep -q '"cgroup.kill", O_WRONLY' calls || fail 'cgroup.kill is not written'
+}
+
 test_the_server_of_a_volume_is_not_paused() {
 	local id server
 	"$STOR" run --rm --name written --backend ploop --memory 16M sh -c 'while :; do dd if=/dev/zero of=/file bs=256k count=100; done 2>/dev/null' &
