@@ -33,7 +33,8 @@ struct volume_check {
 	struct ploop_check check;
 	struct ploop_volume pv;
 	const struct stor_volume *volume;
-	bool is_outgrown; /* the live state is larger than the descriptor says */
+	bool is_outgrown;  /* the live state is larger than the descriptor says */
+	bool is_too_large; /* for a file of the store's filesystem */
 };
 
 static int emit_nothing(void *ctx, const char *key, const char *value)
@@ -315,6 +316,10 @@ static int copy_out(struct volume_check *c, struct blockdev *dev, struct stor_er
 
 	if (fd < 0)
 		return -1;
+	if (ftruncate(fd, (off_t)dev->size_bytes) < 0 && errno == EFBIG) {
+		c->is_too_large = true;
+		return steal_fd(&fd);
+	}
 	if (!buffer || ftruncate(fd, (off_t)dev->size_bytes) < 0)
 		return host->fail(err, STOR_FAILED, errno, "ploop: check %s", c->pv.path);
 	for (uint64_t at = 0; at < dev->size_bytes && !r; at = extent.offset + extent.length) {
@@ -391,10 +396,39 @@ static int check_filesystem(struct volume_check *c, struct ploop_engine *engine,
 		return host->fail(err, STOR_FAILED, errno, "check %s", c->pv.path);
 	fd = copy_out(c, dev, err);
 	blockdev_close(dev);
-	return fd < 0 ? -1 : find_in_copy(c, fd, err);
+	if (fd < 0)
+		return -1;
+	return c->is_too_large ? 0 : find_in_copy(c, fd, err);
 }
 
-/* --- repair of the filesystem, on its device --- */
+/* --- on its device --- */
+
+/* One that no copy can be made of. Its journal could not be replayed there. */
+static int look_at_device(struct volume_check *c, struct stor_err *err)
+{
+	struct stor_attach_req req = { .struct_size = sizeof(req),
+		                       .flags = STOR_ATTACH_READ_ONLY,
+		                       .userns_fd = -1 };
+	struct stor_attachment at = { .struct_size = sizeof(at) };
+	struct stor_superblock sb;
+	int r = ploop_attach(c->volume, &req, &at, err);
+
+	if (r)
+		return -1;
+	if (stor_superblock_read(at.fd, &sb) < 0)
+		r = host->fail(err, STOR_FAILED, errno, "check %s", c->volume->path);
+	else if (sb.fs_type && !strncmp(sb.fs_type, "ext", 3) && sb.needs_recovery)
+		r = ploop_check_say(&c->check, "note",
+		                    "the filesystem was not looked at, for it was not unmounted: "
+		                    "it is mended when it is mounted, or by a repair");
+	else
+		r = find_in_copy(c, at.fd, err);
+	close_fd(&at.fd);
+	close_fd(&at.control_fd);
+	close_fd(&at.server_pidfd);
+	close_fd(&at.lock_fd);
+	return r;
+}
 
 static int repair_device(struct volume_check *c, int fd, struct stor_err *err)
 {
@@ -487,6 +521,8 @@ int ploop_check(const struct stor_volume *volume, const struct stor_check_req *r
 	if (!r)
 		r = check_disk(&c, err);
 	ploop_volume_close(&c.pv);
+	if (!r && c.is_too_large)
+		r = look_at_device(&c, err);
 	if (!r && repair && !c.check.damaged)
 		r = repair_filesystem(&c, err);
 	*verdict = ploop_check_verdict(&c.check);

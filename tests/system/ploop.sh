@@ -210,6 +210,23 @@ test_a_descriptor_reaches_nothing_else() {
 	err_has 'lies outside its folder'
 }
 
+# Block numbers of more than 32 bits, and more than a file of the host's filesystem may have for the check.
+test_more_than_16_tib() {
+	mkdir m
+	expect 0 run_stor volume create --backend ploop --size 17T -o cluster=64K -o inode-ratio=64M v
+	expect 0 run_stor volume mount v m
+	[ "$(df --output=size -k m | tail -n 1)" -gt $((17 * 1000 * 1000 * 1000)) ] || fail "$(df -k m)"
+	head -c 3M /dev/urandom >m/file
+	md5sum <m/file >sum
+	expect 0 run_stor volume umount v
+	expect 0 run_stor volume check v
+	out_has 'Pass 5: Checking group summary'
+	same "$(tail -n 1 "$OUT")" 'v: clean'
+	expect 0 run_stor volume mount --read-only v m
+	md5sum <m/file | cmp - sum || fail "the content is another"
+	expect 0 run_stor volume umount v
+}
+
 # The filesystem first, then the partition table, the descriptor and the image.
 test_smaller() {
 	local layout sum

@@ -60,6 +60,13 @@ static void moved_without_sync(void **state)
 	                                     .faults = PLOOP_FAULT_MOVE_UNSYNCED });
 }
 
+static void moved_out_of_the_table_without_sync(void **state)
+{
+	(void)state;
+	must_be_found((struct crash_params){
+		.states = 500, .ops = 30, .grow_every = 8, .faults = PLOOP_FAULT_MOVE_UNSYNCED });
+}
+
 /* --- operations on stopped disks --- */
 
 static void op_must_be_found(enum crash_op op, unsigned faults)
@@ -122,6 +129,7 @@ int main(void)
 		cmocka_unit_test(mark_cleared_early),
 		cmocka_unit_test(freed_cluster_reused_early),
 		cmocka_unit_test(moved_without_sync),
+		cmocka_unit_test(moved_out_of_the_table_without_sync),
 		cmocka_unit_test(snapshot_names_a_file_too_early),
 		cmocka_unit_test(rollback_drops_early),
 		cmocka_unit_test(merge_keeps_the_parent_a_snapshot),
