@@ -119,6 +119,34 @@ test_what_is_told() {
 	[ "$(described v allocated)" -lt $((20 << 20)) ] || fail "too much of it is allocated"
 }
 
+# Which way is taken is the user's choice, and the one that was chosen or none.
+test_ways_to_attach() {
+	local way
+	make_volume -o layout=preallocated v
+	# All of it is written, not only allocated; and nothing is given back, whatever was asked for.
+	! filefrag -v "$(data v)/root.hds" | grep -q unwritten || fail "it is not written to"
+	same "$(stat -c %s "$(data v)/root.hds")" "$(du --block-size=1 "$(data v)/root.hds" | cut -f1)"
+	for way in auto direct engine; do
+		expect 0 run_stor --debug run --rm --root v -o attach=$way -o discard=yes -- cat /proc/mounts
+		case $way in
+		engine) err_has 'root in place, engine' && out_has '^/dev/loop[0-9]+ / ext4 .*,discard' ;;
+		*) err_has 'root in place, direct, buffered' && out_lacks '^/dev/loop[0-9]+ / ext4 .*discard' ;;
+		esac
+		ploop check "$(data v)/DiskDescriptor.xml" >log 2>&1 || fail "$way: $(tail -n 2 log)"
+	done
+	expect 125 run_stor run --root v -o attach=kernel -- true
+	err_has 'attach=kernel: this kernel has no ploop driver'
+	expect 125 run_stor run --root v -o attach=fast -- true
+	expect 0 run_stor volume snapshot v s
+	expect 125 run_stor run --root v -o attach=direct -- true
+	err_has 'attach=direct: it is a chain of several files'
+	expect 0 run_stor volume rm v
+	make_volume v
+	expect 125 run_stor run --root v -o attach=direct -- true
+	err_has 'attach=direct: its file ends before its disk does'
+	expect 0 run_stor run --root v -o attach=engine -- true
+}
+
 test_clones() {
 	make_volume v
 	expect 0 run_stor run --root v -- sh -c 'echo shared >/file'
