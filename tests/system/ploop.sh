@@ -125,7 +125,7 @@ test_ways_to_attach() {
 	make_volume -o layout=preallocated v
 	# All of it is written, not only allocated; and nothing is given back, whatever was asked for.
 	! filefrag -v "$(data v)/root.hds" | grep -q unwritten || fail "it is not written to"
-	same "$(stat -c %s "$(data v)/root.hds")" "$(du --block-size=1 "$(data v)/root.hds" | cut -f1)"
+	[ "$(du --block-size=1 "$(data v)/root.hds" | cut -f1)" -ge "$(stat -c %s "$(data v)/root.hds")" ] || fail "it has holes"
 	for way in auto direct engine; do
 		expect 0 run_stor --debug run --rm --root v -o attach=$way -o discard=yes -- cat /proc/mounts
 		case $way in
