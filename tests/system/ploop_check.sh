@@ -148,6 +148,21 @@ test_split_clusters_part() {
 	expect 0 run_stor volume check v
 }
 
+# Whoever reads what is not there is told so, and the rest goes on.
+test_damage_is_an_io_error() {
+	local guest device
+	mkdir m
+	begin --size 40M
+	guest=$(hurt "$(data v)/root.hds" 'put(slot(free[3]), 0xFFFFFF00); print(free[3])')
+	expect 0 run_stor volume mount --read-only v m
+	device=$(findmnt -no SOURCE "$T/m")
+	expect 1 dd if="$device" of=part bs=1M skip=$((guest - 1)) count=1 iflag=direct
+	err_has 'Input/output error'
+	expect 0 dd if="$device" of=part bs=1M skip=$((guest - 2)) count=1 iflag=direct
+	cat m/bin/busybox >/dev/null || fail "nothing can be read any more"
+	expect 0 run_stor volume umount v
+}
+
 test_clusters_that_nobody_uses() {
 	local base
 	begin --size 40M
