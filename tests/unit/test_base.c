@@ -12,8 +12,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <stor/util.h>
@@ -201,6 +203,51 @@ static void paths_stay_below_the_root(void **state)
 	assert_int_equal(fstat(fd, &opened), 0);
 	assert_true(S_ISREG(opened.st_mode));
 	assert_int_equal(fs_remove_tree(AT_FDCWD, dir, &err), 0);
+}
+
+/* Renames as fast as it can, until it is killed. */
+static pid_t start_renaming(int dir_fd)
+{
+	pid_t pid;
+
+	assert_int_equal(mkdirat(dir_fd, "one", 0755), 0);
+	pid = fork();
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		renameat(dir_fd, "one", dir_fd, "other");
+		renameat(dir_fd, "other", dir_fd, "one");
+	}
+}
+
+/* What others rename elsewhere is no reason not to find a file. */
+static void paths_are_found_while_others_rename(void **state)
+{
+	char dir[] = "/tmp/stor-test-XXXXXX";
+	pid_t pid;
+	int dir_fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(mkdirat(dir_fd, "here", 0755), 0);
+	pid = start_renaming(dir_fd);
+	for (int i = 0; i < 20000; i++) {
+		int fd = fs_open_in_root(dir_fd, "here/../here/../here/../../../here", O_PATH);
+
+		if (fd < 0)
+			print_message("after %d: %s\n", i, strerror(errno));
+		assert_true(fd >= 0);
+		close(fd);
+	}
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	unlinkat(dir_fd, "one", AT_REMOVEDIR);
+	unlinkat(dir_fd, "other", AT_REMOVEDIR);
+	unlinkat(dir_fd, "here", AT_REMOVEDIR);
+	close(dir_fd);
+	rmdir(dir);
 }
 
 static void folders_are_listed_in_order(void **state)
@@ -392,6 +439,7 @@ static void options_are_parsed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(paths_are_found_while_others_rename),
 		cmocka_unit_test(sizes_are_read),
 		cmocka_unit_test(records_come_back_as_written),
 		cmocka_unit_test(appended_values_replace_those_before),
