@@ -187,6 +187,40 @@ test_a_rename_hides_nothing() {
 	nothing_left
 }
 
+# Killed at such a step, it has one name or the other, and the next command goes on from there.
+test_killed_at_a_step() {
+	local id step
+	steps
+	for step in container-named container-renamed; do
+		expect 0 run_stor run -d --name one sleep 1000
+		id=$(id_of one)
+		expect 137 env STOR_KILL_AT=$step "$STOR" rename one two
+		expect 0 run_stor ps --format '{{.ID}} {{.Name}}'
+		[[ $(cat "$OUT") =~ ^$id\ (one|two)$ ]] || fail "$step: $(cat "$OUT")"
+		expect 0 run_stor rename "$id" three
+		expect 0 run_stor exec three true
+		expect 0 run_stor rm -f three
+		# What it left of names is nobody's.
+		expect 0 run_stor create --name one true
+		expect 0 run_stor create --name two true
+		expect 0 run_stor rm one two
+		nothing_left
+	done
+	expect 0 run_stor create --name web sleep 1000
+	# Its monitor dies there, and it has not been started.
+	expect 1 env STOR_KILL_AT=container-claiming "$STOR" start web
+	err_has 'monitor died before it had started'
+	has_status web created
+	expect 0 run_stor start web
+	expect 0 run_stor rm -f web
+	ln -s aaaaaaaaaaaa "$STOR_STORE/names/web"
+	expect 137 env STOR_KILL_AT=name-stale "$STOR" create --name web true
+	expect 0 run_stor create --name web true
+	# The one that was killed has no name, and is found by its id.
+	expect 0 run_stor rm $(run_stor ps -aq)
+	nothing_left
+}
+
 # Its record is gone, its monitor not yet: who waited for it gets its exit code, and only then is a
 # stop over.
 test_an_end_is_awaited_beyond_the_record() {

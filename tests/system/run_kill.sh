@@ -14,7 +14,7 @@ TIME_LIMIT=900
 NOT_OF_RUN='
 freeze-guard volume-frozen volume-changed clone-folder clone-made resize-device umount-done mount-attached mount-recorded mount-moved
 volume-unnamed convert-folder convert-attached convert-filled convert-recorded convert-exchanged monitor-begin adopt-marked container-updates
-container-named volume-destroyed root-destroyed golden-unnamed image-removing
+container-named container-renamed container-claiming name-stale volume-destroyed root-destroyed golden-unnamed image-removing
 image-import-begin image-import-unpacked'
 
 points_of_source() {
