@@ -6,8 +6,9 @@
  * export raw FILE, export buffered FILE: attaches a raw file by a loop device, with direct I/O or
  * without.
  * export direct FILE: the same for the data of a full image.
- * Both print the device, with the server's process number for the engine, hold it until standard
- * input ends, and return when it is gone.
+ * export transport FILE: a raw file through the export, without an engine.
+ * All that attach print the device, with the server's process number where there is one, hold it
+ * until standard input ends, and return when it is gone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,7 @@
 #include "ploop/image.h"
 #include "ploop/seal.h"
 #include "ploop/server.h"
+#include "raw_export.h"
 
 static void fail(const char *what, const struct stor_err *err)
 {
@@ -118,6 +120,15 @@ static void attach_raw(const char *file, const struct loopdev_opts *opts,
 		fail(file, &err);
 }
 
+static void attach_transport(const char *file, struct stor_attachment *attachment)
+{
+	struct stor_err err = STOR_ERR_INIT;
+
+	attachment->fd = transport_attach(file, &attachment->server_pidfd, &err);
+	if (attachment->fd < 0)
+		fail(file, &err);
+}
+
 static void attach_direct(char *file, struct stor_attachment *attachment)
 {
 	struct loopdev_opts opts = { .io = LOOPDEV_DIRECT, .block_bytes = 4096 };
@@ -203,6 +214,8 @@ int main(int argc, char **argv)
 		attach_engine(argv + 2, (unsigned)argc - 2, &attachment);
 	else if (!strcmp(argv[1], "direct"))
 		attach_direct(argv[2], &attachment);
+	else if (!strcmp(argv[1], "transport"))
+		attach_transport(argv[2], &attachment);
 	else
 		attach_raw(argv[2], &raw_opts, &attachment);
 	print_device(attachment.fd, attachment.server_pidfd, now_ms() - start);
