@@ -156,7 +156,8 @@ static void test_kill_during_create(struct suite *s)
 		struct stor_err err = STOR_ERR_INIT;
 		struct vol vol;
 
-		/* The first at once: on a busy machine a sleep of no time is long enough for all. */
+		/* The first at once: on a busy machine a sleep of no time is long enough for all.
+		 */
 		if (delays_ms[i])
 			sleep_ms(delays_ms[i]);
 		kill(pid, SIGKILL);
