@@ -70,12 +70,12 @@ test_a_reboot_from_inside() {
 	nothing_left
 }
 
-# Where version 2 is the only one: the limits are above what systemd can write to.
+# Where version 2 is the only one. That limits are above what an init can write to is tested in the VM,
+# whose version 2 has the controllers.
 _in_version_2() {
 	local where
 	umount -l /sys/fs/cgroup
 	mount -t cgroup2 none /sys/fs/cgroup
-	# One that has the limits is in the plain machine of the VM.
 	_debian
 	expect 0 run_stor run -d --name box --image debian --init-system
 	wait_for has_booted box

@@ -46,6 +46,26 @@ test_write_limit_holds_buffered_writes() {
 	echo "$sysctl_before" >/proc/sys/vm/dirty_background_ratio
 }
 
+# A service manager divides what it was given: controllers are its own, limits are above it.
+test_an_init_has_controllers_below_its_limits() {
+	local id
+	expect 0 run_stor run -d --name box --init-system --memory 64M --pids-limit 50
+	id=$(our_id)
+	expect 0 run_stor exec box sh -euc 'cd /sys/fs/cgroup; cat cgroup.controllers memory.max; mkdir init.scope
+		while read -r pid; do echo "$pid" >init.scope/cgroup.procs || :; done <cgroup.procs
+		echo "+memory +pids" >cgroup.subtree_control; mkdir own; echo 32M >own/memory.max; cat own/memory.max own/pids.max'
+	out_has '(^| )memory .*pids'
+	same "$(tail -n 3 "$OUT" | paste -sd' ')" 'max 33554432 max'
+	same "$(cat "$CGROUPS/stor-$id/payload/memory.max" "$CGROUPS/stor-$id/payload/pids.max" | paste -sd' ')" '67108864 50'
+	# Where the first process has gone, others follow; and the limits above hold for all of them.
+	expect 0 run_stor exec box cat /proc/self/cgroup
+	out_has '^0::/init.scope$'
+	expect 137 run_stor exec box sh -c 'head -c 100000000 /dev/zero | tail >/dev/null'
+	[ "$(sed -n 's/^oom_kill //p' "$CGROUPS/stor-$id/payload/memory.events")" -gt 0 ] || fail 'nothing was killed for its memory'
+	expect 0 run_stor rm -f box
+	[ ! -e "$CGROUPS/stor-$id" ] || fail 'its cgroup is left'
+}
+
 test_the_device_filter_is_a_program() {
 	local id
 	"$STOR" run --rm --cap-add MKNOD sleep 1000 &
