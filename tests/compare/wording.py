@@ -183,9 +183,12 @@ def beside_limits(data, rows):
 
 
 def why_network(data, rows):
-    del data, rows
-    return ("All have a pair of interfaces, of which one end is the container's; Docker's other end is a port of its bridge. `host` "
-            "goes over the loopback interface. The backend of the root has no part in it.")
+    del data
+    out = ["All have a pair of interfaces, of which one end is the container's; Docker's other end is a port of its bridge. `host` "
+           "goes over the loopback interface. The backend of the root has no part in it."]
+    if any(row.with_limits for row in rows):
+        out.append("With limits it is processor time that traffic is short of.")
+    return " ".join(out)
 
 
 def why_operations(data, rows):
@@ -223,7 +226,7 @@ TOPICS = (
      "rows": with_limits("processor", "sysbench-cpu", "sysbench-memory", "sysbench-threads")},
     {"title": "Disk", "why": why_disk,
      "rows": with_limits("disk", *FIO, "sysbench-fileio")},
-    {"title": "Network", "rows": [("network", "iperf3")], "why": why_network},
+    {"title": "Network", "rows": with_limits("network", "iperf3"), "why": why_network},
     {"title": "Images and containers", "why": why_operations,
      "rows": [("operations", name) for name in (
          "image", "clone", "clone-delete", "image-delete", "image-disk", "clone-disk", "memory", "daemon-memory")]},
@@ -246,7 +249,7 @@ def method(data):
         "Medians of rounds, each in an order drawn anew, with the interval that holds the true median with "
         "%s %% confidence. Ratios are taken within rounds; a difference is stated only where the interval of the ratio leaves "
         "equality out. A ratio below one is less time, disk or memory, or a lower rate. \"Limits\" are %s of a processor and "
-        "`%s` of memory, on stor, LXC and Docker alike; traffic, and images and waiting containers, were measured without. Each test of "
+        "`%s` of memory, on stor, LXC and Docker alike; images and waiting containers were measured without. Each test of "
         "sysbench takes %s s. `host` is the same program in the same files without a container, and has no limits. "
         "What all samples are, and how they were taken, is in stor-bench(1)." % (
             share, fact("limits", "cpus"), data.value("environment.json", "limits", "memory"),

@@ -101,7 +101,7 @@ print("\n".join(sorted("%s %s" % row for topic in wording.TOPICS for row in topi
 		jq -r --arg bench $bench '.workloads | if type == "string" then [.] else . end | .[] | "\($bench) \(.)"' "$TOP/docs/examples/bench/$bench.json"
 	done | sort >measured
 	same "$(cat told)" "$(cat measured)"
-	same "$(sed -n 's/^limits //p' told)" "$(sed -nE 's/^(processor|disk) //p' told | sort)"
+	same "$(sed -n 's/^limits //p' told)" "$(sed -nE 's/^(processor|disk|network) //p' told | sort)"
 	# The same limits, and the same subjects, everywhere.
 	same "$(jq -c '.backends, .peers' "$TOP"/docs/examples/bench/*.json | sort -u | wc -l)" 2
 	same "$(jq -r '.limits | select(.) | if type == "string" then . else .[] end' "$TOP"/docs/examples/bench/*.json | sort -u | paste -sd' ')" 'cpus=0.5,memory=256M none'
