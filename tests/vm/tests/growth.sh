@@ -44,9 +44,9 @@ test_a_ploop_root_grows_under_its_running_container() {
 	grows / --root v
 }
 
-# grows_offline FROM TO KIB: a file in it stays, and it has more than so much room afterwards.
+# grows_offline FROM TO KIB OPTION…: a file in it stays, and it has more than so much room afterwards.
 grows_offline() {
-	expect 0 run_stor volume create --backend loop --size "$1" v
+	expect 0 run_stor volume create --size "$1" "${@:4}" v
 	expect 0 run_stor run --rm --mount type=volume,src=v,dst=/data -- sh -c 'echo kept >/data/file'
 	expect 0 run_stor volume resize v "$2"
 	expect 0 run_stor run --rm --mount type=volume,src=v,dst=/data -- sh -c 'cat /data/file; df -kP /data'
@@ -54,8 +54,10 @@ grows_offline() {
 	[ "$(tail -n 1 "$OUT" | awk '{print $2}')" -gt "$3" ] || fail "did not grow: $(tail -n 1 "$OUT")"
 	expect 0 run_stor volume check v
 }
-test_a_volume_grows_offline() { grows_offline 48M 128M 100000; }
+test_a_volume_grows_offline() { grows_offline 48M 128M 100000 --backend loop; }
+test_a_ploop_volume_grows_offline() { grows_offline 48M 128M 100000 --backend ploop; }
+test_a_preallocated_ploop_volume_grows_offline() { grows_offline 48M 128M 100000 --backend ploop -o layout=preallocated; }
 # 16 MiB have descriptor blocks for 16 GiB: beyond, the kernel turns to meta_bg.
-test_a_volume_grows_beyond_what_is_reserved_for_it() { grows_offline 16M 20G 18000000; }
+test_a_volume_grows_beyond_what_is_reserved_for_it() { grows_offline 16M 20G 18000000 --backend loop; }
 
 run_tests "$@"
