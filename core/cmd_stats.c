@@ -101,14 +101,16 @@ static double percent_since(struct watched *item, uint64_t cpu_us)
 	return percent;
 }
 
-/* It may be another process than before: the container may have been started again. */
-static bool read_net(struct store *store, const char *id, struct stats_net *net)
+/* What its record leads to: of another life than before, if it has been started again. */
+static void read_by_record(struct store *store, const char *id, struct stats_reading *reading)
 {
 	cleanup_record struct record record = RECORD_INIT;
 	struct stor_err gone = STOR_ERR_INIT;
 
-	return container_load(store, id, &record, &gone) == 0 &&
-	       stats_read_net(container_first_process(store, &record), net);
+	if (container_load(store, id, &record, &gone) < 0)
+		return;
+	reading->has_net = stats_read_net(container_first_process(store, &record), &reading->net);
+	reading->has_volume = stats_read_volume(&record, &reading->volume);
 }
 
 /* False: it has ended. */
@@ -122,8 +124,10 @@ static bool read_one(struct watched *item, struct store *store, struct stats_rea
 	reading->name = item->name;
 	reading->is_paused = cgroup_is_frozen(&item->cgroup);
 	reading->has_server = cgroup_read_stats(&item->cgroup, CGROUP_SERVER, &reading->server);
+	if (reading->has_server)
+		stats_add_server_io(&item->cgroup, &reading->server);
 	stats_sum(&reading->payload, &reading->server, &reading->sum);
-	reading->has_net = read_net(store, item->id, &reading->net);
+	read_by_record(store, item->id, reading);
 	reading->cpu_percent = percent_since(item, reading->payload.cpu_us);
 	return true;
 }

@@ -8,7 +8,7 @@
 
 #include "core/base/str.h"
 
-#define COLUMNS 13
+#define COLUMNS 15
 
 static uint64_t add(uint64_t a, uint64_t b)
 {
@@ -70,10 +70,10 @@ static void percent_cell(struct table *table, double percent)
 
 struct table stats_table(void)
 {
-	static const char *const header[COLUMNS] = { "NAME",      "LEAF", "CPU",     "SECONDS",
-		                                     "THROTTLED", "MEM",  "LIMIT",   "PEAK",
-		                                     "PIDS",      "READ", "WRITTEN", "RECEIVED",
-		                                     "SENT" };
+	static const char *const header[COLUMNS] = {
+		"NAME", "LEAF", "CPU",     "SECONDS",   "THROTTLED",    "MEM",      "LIMIT", "PEAK",
+		"PIDS", "READ", "WRITTEN", "ROOT-READ", "ROOT-WRITTEN", "RECEIVED", "SENT"
+	};
 	struct table table = TABLE_INIT(COLUMNS);
 
 	for (size_t i = 0; i < COLUMNS; i++)
@@ -84,7 +84,7 @@ struct table stats_table(void)
 static void row(struct table *table, const struct stats_reading *reading, const char *leaf,
                 const struct cgroup_stats *stats)
 {
-	bool has_net;
+	bool has_net, has_volume;
 
 	table_cell(table, reading->name);
 	table_cell(table, leaf);
@@ -97,7 +97,10 @@ static void row(struct table *table, const struct stats_reading *reading, const 
 	number_cell(table, stats->pids);
 	size_cell(table, stats->read_bytes);
 	size_cell(table, stats->write_bytes);
-	/* The network is the payload's. */
+	/* The root and the network are the payload's. */
+	has_volume = stats == &reading->payload && reading->has_volume;
+	size_cell(table, has_volume ? reading->volume.read_bytes : CGROUP_UNKNOWN);
+	size_cell(table, has_volume ? reading->volume.write_bytes : CGROUP_UNKNOWN);
 	has_net = stats == &reading->payload && reading->has_net;
 	size_cell(table, has_net ? reading->net.received_bytes : CGROUP_UNKNOWN);
 	size_cell(table, has_net ? reading->net.sent_bytes : CGROUP_UNKNOWN);
@@ -182,6 +185,20 @@ static void net_json(struct json *json, const struct stats_reading *reading)
 	json_close_object(json);
 }
 
+static void volume_json(struct json *json, const struct stats_reading *reading)
+{
+	if (!reading->has_volume) {
+		json_string(json, "root_volume", NULL);
+		return;
+	}
+	json_open_object(json, "root_volume");
+	json_u64(json, "read_bytes", reading->volume.read_bytes);
+	json_u64(json, "write_bytes", reading->volume.write_bytes);
+	json_u64(json, "read_ops", reading->volume.read_ops);
+	json_u64(json, "write_ops", reading->volume.write_ops);
+	json_close_object(json);
+}
+
 void stats_json(struct json *json, const struct stats_reading *reading)
 {
 	json_open_object(json, NULL);
@@ -194,6 +211,7 @@ void stats_json(struct json *json, const struct stats_reading *reading)
 	else
 		json_string(json, "server", NULL);
 	leaf_json(json, "sum", &reading->sum);
+	volume_json(json, reading);
 	net_json(json, reading);
 	json_close_object(json);
 }

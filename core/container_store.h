@@ -11,7 +11,8 @@
  * terminal, in its monitor), detached (yes: a monitor stays with it), stopped (yes: somebody has
  * stopped it), and for starting it again option
  * ("OPTION=VALUE", several), env (several), user, workdir; updated (yes: container_updates.h) and
- * root-device (MAJOR:MINOR, of the disk below its root, while running).
+ * root-device (MAJOR:MINOR, of the disk below its root, while running), root-device-io (of a disk
+ * that is the root volume's own: what it had counted before the start, as disk_io_text()).
  */
 #ifndef CORE_CONTAINER_STORE_H
 #define CORE_CONTAINER_STORE_H

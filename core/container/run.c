@@ -21,6 +21,7 @@
 #include "core/container_cgroup.h"
 #include "core/container_store.h"
 #include "core/container_updates.h"
+#include "core/disk_io.h"
 #include "core/event.h"
 #include "core/image.h"
 #include "core/later.h"
@@ -40,10 +41,12 @@ struct run {
 	struct cgroup cgroup;
 	struct container_net net;
 	const struct run_opts *opts;
-	struct record before; /* of a container that existed: as it was */
-	struct output output; /* of a detached one */
-	char *names;          /* for hosts files */
-	struct undo undo;     /* what goes again when the start fails */
+	struct record before;   /* of a container that existed: as it was */
+	struct output output;   /* of a detached one */
+	char *names;            /* for hosts files */
+	struct undo undo;       /* what goes again when the start fails */
+	bool has_disk;          /* the root's own */
+	struct disk_io disk_io; /* what that had counted before the start */
 };
 
 /* Taking back: what fails here is only worth a trace, the first failure is what is reported. */
@@ -236,6 +239,11 @@ static void note_running(struct run *run)
 		snprintf(device, sizeof(device), "%u:%u", major(disk), minor(disk));
 		record_set(&changes, "root-device", device);
 	}
+	if (run->has_disk) {
+		cleanup_free char *counted = disk_io_text(&run->disk_io);
+
+		record_set(&changes, "root-device-io", counted);
+	}
 	record_set(&changes, "status", "running");
 	if (container_note(run->store, run->id, &run->record, &changes, &err) < 0)
 		log_warn("%s", err.text);
@@ -323,11 +331,20 @@ static int wait_detached(struct run *run, struct stor_err *err)
 	return proc_exit_code(status);
 }
 
+static void look_at_disk(struct run *run)
+{
+	const struct attached *own = run->root.is_overlay ? &run->root.upper : &run->root.base;
+
+	run->has_disk =
+		own->is_block && disk_io_read(container_root_disk(&run->root), &run->disk_io);
+}
+
 static int run_planned(struct run *run, struct stor_err *err)
 {
 	cleanup_plan struct plan plan = PLAN_INIT;
 	int status;
 
+	look_at_disk(run);
 	if (plan_make(&plan, run->store, run->config, &run->root, &run->volumes, &run->net, run->id,
 	              err) < 0)
 		return STATUS_FAILED;

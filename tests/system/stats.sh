@@ -34,6 +34,31 @@ test_networks_are_measured() {
 	nothing_left
 }
 
+# By the device of the root volume, whose count from before the start is not the container's.
+test_volumes_are_measured() {
+	local backend life
+	for backend in loop ploop; do
+		expect 0 run_stor run -d --name $backend --backend $backend --memory 128M sh -c 'dd if=/dev/urandom of=/file bs=1M count=20 && sync && echo done; sleep 1000'
+	done
+	expect 0 run_stor run -d --name dir --memory 128M sleep 1000
+	for life in 1 2; do
+		for backend in loop ploop; do
+			wait_for eval '[ "$(run_stor logs '$backend' 2>&1 | grep -c ^done)" = $life ]'
+			run_stor stats --no-stream --format json $backend | jq '.[0]' >seen
+			jq -e '.root_volume | .write_bytes >= 20000000 and .write_bytes < 40000000 and .read_bytes < 20000000 and .write_ops > 0 and
+				.write_ops < 20000' seen || fail "$backend: $(jq -c .root_volume seen)"
+		done
+		# And what the process that serves it wrote to the disk below.
+		jq -e '.server.write_bytes >= 20000000' seen || fail "$(jq -c .server seen)"
+		[ $life = 2 ] || expect 0 run_stor restart -t 0 loop ploop
+	done
+	same "$(run_stor stats --no-stream --format json dir | jq '.[0].root_volume')" null
+	expect 0 run_stor stats --no-stream dir loop
+	same "$(awk '{ print $(NF - 3), $(NF - 2) }' "$OUT" | sed '3s/[0-9.]*[KM] 2[0-9.]*M$/some 2xM/')" $'ROOT-READ ROOT-WRITTEN\n- -\nsome 2xM'
+	expect 0 run_stor rm -f loop ploop dir
+	nothing_left
+}
+
 # It ends with its containers; each reading is whole.
 test_a_stream() {
 	local first
