@@ -6,23 +6,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 #include <stor/util.h>
 
 #include "core/base/fs.h"
+#include "core/container_store.h"
 
 #define TEXT_LIMIT_BYTES 65536
 
 bool stats_read_volume(const struct record *record, struct disk_io *volume)
 {
-	const char *device = record_get(record, "root-device");
 	const char *text = record_get(record, "root-device-io");
-	unsigned disk_major, disk_minor;
 	struct disk_io before;
 
-	if (!device || !text || sscanf(device, "%u:%u", &disk_major, &disk_minor) != 2 ||
-	    !disk_io_parse(text, &before) || !disk_io_read(makedev(disk_major, disk_minor), volume))
+	if (!text || !disk_io_parse(text, &before) ||
+	    !disk_io_read(container_recorded_disk(record), volume))
 		return false;
 	volume->read_ops -= before.read_ops;
 	volume->read_bytes -= before.read_bytes;

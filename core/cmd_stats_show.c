@@ -9,6 +9,7 @@
 #include "core/base/str.h"
 
 #define COLUMNS 15
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 static uint64_t add(uint64_t a, uint64_t b)
 {
@@ -125,6 +126,30 @@ static void number_json(struct json *json, const char *key, uint64_t value)
 		json_u64(json, key, value);
 }
 
+struct number {
+	const char *key;
+	uint64_t value;
+};
+
+static void numbers_json(struct json *json, const struct number *numbers, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		number_json(json, numbers[i].key, numbers[i].value);
+}
+
+/* An object of numbers; null where there is none. */
+static void object_json(struct json *json, const char *key, bool is_there,
+                        const struct number *numbers, size_t count)
+{
+	if (!is_there) {
+		json_string(json, key, NULL);
+		return;
+	}
+	json_open_object(json, key);
+	numbers_json(json, numbers, count);
+	json_close_object(json);
+}
+
 static void pressure_json(struct json *json, const char *key,
                           const struct cgroup_pressure *pressure)
 {
@@ -140,10 +165,7 @@ static void pressure_json(struct json *json, const char *key,
 
 static void leaf_json(struct json *json, const char *key, const struct cgroup_stats *s)
 {
-	const struct {
-		const char *key;
-		uint64_t value;
-	} numbers[] = {
+	const struct number numbers[] = {
 		{ "cpu_us", s->cpu_us },
 		{ "cpu_user_us", s->cpu_user_us },
 		{ "cpu_system_us", s->cpu_system_us },
@@ -163,40 +185,35 @@ static void leaf_json(struct json *json, const char *key, const struct cgroup_st
 	};
 
 	json_open_object(json, key);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-		number_json(json, numbers[i].key, numbers[i].value);
+	numbers_json(json, numbers, COUNT(numbers));
 	pressure_json(json, "cpu_pressure", &s->cpu_pressure);
 	pressure_json(json, "memory_pressure", &s->memory_pressure);
 	pressure_json(json, "io_pressure", &s->io_pressure);
 	json_close_object(json);
 }
 
-static void net_json(struct json *json, const struct stats_reading *reading)
-{
-	if (!reading->has_net) {
-		json_string(json, "network", NULL);
-		return;
-	}
-	json_open_object(json, "network");
-	json_u64(json, "received_bytes", reading->net.received_bytes);
-	json_u64(json, "received_packets", reading->net.received_packets);
-	json_u64(json, "sent_bytes", reading->net.sent_bytes);
-	json_u64(json, "sent_packets", reading->net.sent_packets);
-	json_close_object(json);
-}
-
 static void volume_json(struct json *json, const struct stats_reading *reading)
 {
-	if (!reading->has_volume) {
-		json_string(json, "root_volume", NULL);
-		return;
-	}
-	json_open_object(json, "root_volume");
-	json_u64(json, "read_bytes", reading->volume.read_bytes);
-	json_u64(json, "write_bytes", reading->volume.write_bytes);
-	json_u64(json, "read_ops", reading->volume.read_ops);
-	json_u64(json, "write_ops", reading->volume.write_ops);
-	json_close_object(json);
+	const struct number numbers[] = {
+		{ "read_bytes", reading->volume.read_bytes },
+		{ "write_bytes", reading->volume.write_bytes },
+		{ "read_ops", reading->volume.read_ops },
+		{ "write_ops", reading->volume.write_ops },
+	};
+
+	object_json(json, "root_volume", reading->has_volume, numbers, COUNT(numbers));
+}
+
+static void net_json(struct json *json, const struct stats_reading *reading)
+{
+	const struct number numbers[] = {
+		{ "received_bytes", reading->net.received_bytes },
+		{ "received_packets", reading->net.received_packets },
+		{ "sent_bytes", reading->net.sent_bytes },
+		{ "sent_packets", reading->net.sent_packets },
+	};
+
+	object_json(json, "network", reading->has_net, numbers, COUNT(numbers));
 }
 
 void stats_json(struct json *json, const struct stats_reading *reading)

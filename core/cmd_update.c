@@ -2,7 +2,6 @@
 /* stor update: other limits, labels and another restart policy for containers that exist. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 
 #include <stor/util.h>
@@ -95,16 +94,6 @@ static struct container_config changes_of(const struct container_config *whole)
 	return changes;
 }
 
-static dev_t root_disk(const struct record *record)
-{
-	const char *text = record_get(record, "root-device");
-	unsigned disk_major, disk_minor;
-
-	return text && sscanf(text, "%u:%u", &disk_major, &disk_minor) == 2
-	               ? makedev(disk_major, disk_minor)
-	               : 0;
-}
-
 /* First the kernel, which may refuse, and then the record; else neither. */
 static int apply(struct store *store, const char *id, const struct record *record, bool is_running,
                  struct stor_err *err)
@@ -118,8 +107,9 @@ static int apply(struct store *store, const char *id, const struct record *recor
 	if (check_all(record, &whole, err) < 0)
 		return -1;
 	changes = changes_of(&whole);
-	if (is_running && container_update_cgroup(store, id, &changes, root_disk(record), &cgroup,
-	                                          &undo, err) < 0)
+	if (is_running &&
+	    container_update_cgroup(store, id, &changes, container_recorded_disk(record), &cgroup,
+	                            &undo, err) < 0)
 		return -1;
 	if (container_record_updates(store, id, &asked.given, err) == 0)
 		return 0;

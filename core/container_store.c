@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,6 +47,16 @@ int container_save(struct store *store, const char *id, const struct record *rec
 	if (record_save(record, store->fd, path, false, err) < 0)
 		return err_context(err, "container %s", id);
 	return 0;
+}
+
+dev_t container_recorded_disk(const struct record *record)
+{
+	const char *text = record_get(record, "root-device");
+	unsigned disk_major, disk_minor;
+
+	return text && sscanf(text, "%u:%u", &disk_major, &disk_minor) == 2
+	               ? makedev(disk_major, disk_minor)
+	               : 0;
 }
 
 int container_fail_not_found(const char *name, struct stor_err *err)

@@ -62,6 +62,9 @@ int container_change(struct store *store, const char *id, const struct record *c
 int container_end(struct store *store, const char *id, struct record *record, int exit_code,
                   bool remove, struct stor_err *err);
 
+/* The disk below its root, by its record; 0: it has none of its own number. */
+dev_t container_recorded_disk(const struct record *record);
+
 /* STOR_NOT_FOUND, in place of what err says: no container has this name or id. */
 int container_fail_not_found(const char *name, struct stor_err *err);
 

@@ -57,3 +57,10 @@ int ploop_image_create_raw(struct ploop_dir *dir, const char *name, uint64_t sec
 		r = file->ops->sync(file);
 	return r ? host->fail(err, STOR_FAILED, -r, "ploop: make \"%s\"", name) : 0;
 }
+
+bool ploop_image_read_header(struct ploop_file *file, struct ploop_header *header)
+{
+	uint8_t raw[PLOOP_HEADER_BYTES];
+
+	return !file->ops->pread(file, raw, sizeof(raw), 0) && !ploop_header_parse(raw, header);
+}

@@ -3,6 +3,8 @@
 #ifndef PLOOP_IMAGE_H
 #define PLOOP_IMAGE_H
 
+#include <stdbool.h>
+
 #include <stor/backend.h>
 
 #include "ploop/file.h"
@@ -15,5 +17,8 @@ int ploop_image_create(struct ploop_dir *dir, const char *name, unsigned version
 /* Make a new raw file that reads as zeros. */
 int ploop_image_create_raw(struct ploop_dir *dir, const char *name, uint64_t sectors,
                            struct stor_err *err);
+
+/* The header of an image. False: it cannot be read, or is none. */
+bool ploop_image_read_header(struct ploop_file *file, struct ploop_header *header);
 
 #endif

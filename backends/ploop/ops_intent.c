@@ -14,6 +14,7 @@
 #include <stor/util.h>
 
 #include "common/host.h"
+#include "ploop/image.h"
 
 #define INTENT_TEMPORARY PLOOP_INTENT_NAME ".tmp"
 #define INTENT_MAX (1u << 20)
@@ -91,11 +92,10 @@ static bool is_named(const struct ploop_descriptor *descriptor, const char *file
 static void tell_of_tracking(struct ploop_disk *disk, const char *name)
 {
 	cleanup_ploop_file struct ploop_file *file = NULL;
-	uint8_t raw[PLOOP_HEADER_BYTES];
 	struct ploop_header header;
 
 	if (disk->dir->ops->open(disk->dir, name, PLOOP_OPEN_OWN, &file) ||
-	    file->ops->pread(file, raw, sizeof(raw), 0) || ploop_header_parse(raw, &header))
+	    !ploop_image_read_header(file, &header))
 		return;
 	if (header.ext_sector && header.mark == PLOOP_MARK_CLOSED_CBT)
 		host->log(STOR_LOG_WARN,

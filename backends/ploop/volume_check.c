@@ -18,6 +18,7 @@
 #include "common/host.h"
 #include "ploop/backend.h"
 #include "ploop/check.h"
+#include "ploop/image.h"
 #include "ploop/partition.h"
 #include "ploop/tool.h"
 #include "ploop/volume.h"
@@ -118,13 +119,6 @@ static bool is_raw_base(const struct volume_check *c, const struct ploop_image *
 	return image->is_plain && shot && guid_equal(shot->parent, PLOOP_NO_GUID);
 }
 
-static bool read_header(struct ploop_file *file, struct ploop_header *header)
-{
-	uint8_t raw[PLOOP_HEADER_BYTES];
-
-	return !file->ops->pread(file, raw, sizeof(raw), 0) && !ploop_header_parse(raw, header);
-}
-
 /* Sectors of the disk as the image has them; 0: it cannot be read, which others say. */
 static uint64_t sectors_of(struct volume_check *c, const struct ploop_image *image)
 {
@@ -136,7 +130,7 @@ static uint64_t sectors_of(struct volume_check *c, const struct ploop_image *ima
 		return 0;
 	if (is_raw_base(c, image))
 		return file->ops->size(file, &size) ? 0 : size / PLOOP_SECTOR;
-	return read_header(file, &header) ? header.sectors : 0;
+	return ploop_image_read_header(file, &header) ? header.sectors : 0;
 }
 
 /* The disk is never larger below than above, or data would show that was cut off; and the live
@@ -176,7 +170,7 @@ static int check_header(struct volume_check *c, const struct ploop_image *image,
 	const struct ploop_descriptor *d = &c->pv.descriptor;
 	struct ploop_header header;
 
-	if (!read_header(file, &header))
+	if (!ploop_image_read_header(file, &header))
 		return 0;
 	if (header.cluster_sectors != d->cluster_sectors)
 		return ploop_check_say(&c->check, "error",
@@ -243,7 +237,7 @@ static bool misleads_libploop(struct volume_check *c, const struct ploop_image *
 	struct ploop_header header;
 
 	return !c->pv.dir->ops->open(c->pv.dir, image->file, 0, &file) &&
-	       read_header(file, &header) && header.mark == PLOOP_MARK_CLOSED_CBT;
+	       ploop_image_read_header(file, &header) && header.mark == PLOOP_MARK_CLOSED_CBT;
 }
 
 static int second_opinion(struct volume_check *c, struct stor_err *err)

@@ -258,8 +258,7 @@ static int check_pair(const struct config_network *n, struct stor_err *err)
 /* On an interface with a smaller MTU the kernel has no IPv6. */
 static int check_mtu(const struct config_network *n, struct stor_err *err)
 {
-	if (!n->mtu || n->mtu >= NET_IP6_MTU ||
-	    (!n->host[NET_IP6].family && !n->guest[NET_IP6].family))
+	if (net_mtu_has_ip6(n->mtu) || (!n->host[NET_IP6].family && !n->guest[NET_IP6].family))
 		return 0;
 	return err_fail(err, STOR_USAGE, 0, "--net: IPv6 needs an MTU of at least %u, not %u",
 	                NET_IP6_MTU, n->mtu);

@@ -70,7 +70,7 @@ static int choose_pair(struct own *own, struct net_pair *pair, struct stor_err *
 	}
 	pair->host[NET_IP4] = nth(&network, PAIR_PREFIX, 1);
 	pair->guest[NET_IP4] = nth(&network, PAIR_PREFIX, 2);
-	if (!net_has_ip6() || (pair->mtu && pair->mtu < NET_IP6_MTU))
+	if (!net_has_ip6() || !net_mtu_has_ip6(pair->mtu))
 		return 0;
 	/* The IPv4 address is the end of it: so it is as unique. */
 	net_address_parse(PAIR_POOL6, &network6);
@@ -196,7 +196,7 @@ static int address_family(struct own *own, struct net_bridge *bridge, enum net_f
 /* A bridge takes on the least MTU of its ports, and with too small a one loses its IPv6. */
 static int check_port_mtu(const struct net_bridge *bridge, unsigned mtu, struct stor_err *err)
 {
-	if (!mtu || mtu >= NET_IP6_MTU || !bridge->gateway[NET_IP6].family)
+	if (net_mtu_has_ip6(mtu) || !bridge->gateway[NET_IP6].family)
 		return 0;
 	err_fail(err, STOR_USAGE, 0,
 	         "--net bridge=%s,mtu=%u: the bridge has IPv6, which needs an MTU of at least %u",

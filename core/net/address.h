@@ -20,6 +20,11 @@ enum net_family { NET_IP4, NET_IP6, NET_FAMILIES };
 
 /* The least MTU with which an interface has IPv6. */
 #define NET_IP6_MTU 1280u
+/* mtu 0: the usual one. */
+static inline bool net_mtu_has_ip6(unsigned mtu)
+{
+	return !mtu || mtu >= NET_IP6_MTU;
+}
 #define NET_ADDRESS_TEXT 64
 
 /* Read ADDRESS or ADDRESS/LENGTH. 0, or -1: no such thing. */
