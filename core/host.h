@@ -5,6 +5,12 @@
 
 #include <stor/backend.h>
 
+#include "core/cgroup/cgroup.h"
+
+/* Let servers be born in the leaf for them of this cgroup, which outlives that, until another one
+ * or NULL is said. */
+void host_put_servers_into(struct cgroup *cgroup);
+
 /* See struct stor_server_req. The server is nobody's child: no zombie of it stays here. */
 int host_spawn_server(const struct stor_server_req *req, struct stor_server *server,
                       struct stor_err *err);

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,14 @@
 #include "core/sized.h"
 
 #define KEEP_MAX 256
+
+/* Borrowed; NULL: servers are where this process is. */
+static struct cgroup *server_cgroup;
+
+void host_put_servers_into(struct cgroup *cgroup)
+{
+	server_cgroup = cgroup;
+}
 
 /* Room for one descriptor in a control message. */
 union fd_message {
@@ -109,14 +119,30 @@ static int become_server(const struct stor_server_req *req, int *kept, size_t co
 	return result;
 }
 
-/* The process between: makes the server and leaves. Does not return. */
-static void run_between(const struct stor_server_req *req, int *kept, size_t count, int control_fd,
-                        int peer_fd)
+/* A fork into a cgroup of version 2. What the C library would do about it is for threads, and the
+ * process between has one. */
+static pid_t fork_into(int cgroup_fd)
 {
-	pid_t pid = fork();
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)cgroup_fd,
+	};
 
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+/* The process between: makes the server and leaves. Does not return. */
+static void run_between(const struct stor_server_req *req, const struct cgroup_entry *entry,
+                        int *kept, size_t count, int control_fd, int peer_fd)
+{
+	pid_t pid;
+
+	if (cgroup_enter(entry) < 0)
+		_exit(errno);
+	pid = entry->into_fd >= 0 ? fork_into(entry->into_fd) : fork();
 	if (pid)
-		_exit(pid < 0);
+		_exit(pid < 0 ? errno : 0);
 	if (become_server(req, kept, count, control_fd, peer_fd) < 0)
 		_exit(125);
 	_exit(req->main(req->arg, control_fd));
@@ -165,8 +191,12 @@ static int spawn(const struct stor_server_req *req, struct stor_server *server,
                  struct stor_err *err)
 {
 	cleanup_close int our_fd = -1, their_fd = -1;
-	int ends[2], kept[KEEP_MAX] = { 0 }, count, pidfd;
+	cleanup_cgroup_entry struct cgroup_entry entry = CGROUP_ENTRY_INIT;
+	int ends[2], kept[KEEP_MAX] = { 0 }, count, pidfd, errnum;
 	pid_t pid;
+
+	if (server_cgroup && cgroup_open_servers(server_cgroup, &entry, err) < 0)
+		return err_context(err, "start %s", req->name);
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_fail(err, STOR_FAILED, errno, "start %s: socket pair", req->name);
@@ -179,9 +209,12 @@ static int spawn(const struct stor_server_req *req, struct stor_server *server,
 	if (pid < 0)
 		return err_fail(err, STOR_FAILED, errno, "start %s: fork", req->name);
 	if (!pid)
-		run_between(req, kept, (size_t)count, their_fd, our_fd);
+		run_between(req, &entry, kept, (size_t)count, their_fd, our_fd);
 	close_fd(&their_fd);
-	proc_wait(pid);
+	errnum = proc_exit_code(proc_wait(pid));
+	if (errnum)
+		return err_fail(err, STOR_FAILED, errnum, "start %s%s", req->name,
+		                server_cgroup ? " in the container's cgroup" : "");
 	pidfd = receive_fd(our_fd);
 	if (pidfd < 0)
 		return err_fail(err, STOR_FAILED, 0, "start %s: it ended before it began",

@@ -134,40 +134,6 @@ static int move_process(const struct cgroup_place *place, enum cgroup_leaf leaf,
 	return errno == ESRCH ? 1 : -1;
 }
 
-/* The number of a process that a pidfd stands for; 0: it has ended. */
-static pid_t pid_of(int pidfd)
-{
-	cleanup_free char *path = xasprintf("/proc/self/fdinfo/%d", pidfd);
-	struct stor_err ignored = STOR_ERR_INIT;
-	cleanup_free char *text = fs_read_file(AT_FDCWD, path, 4096, NULL, &ignored);
-	const char *line = text ? strstr(text, "Pid:") : NULL;
-	long pid = line ? strtol(line + 4, NULL, 10) : 0;
-
-	return pid > 0 ? (pid_t)pid : 0;
-}
-
-/* Enough for the servers of any backend at the largest image, so that a leak in one is its end and
- * not the machine's. */
-static int bound_server(const struct cgroup_place *place, struct stor_err *err)
-{
-	static const struct cgroup_limits bound = { .memory_bytes = UINT64_C(512) << 20,
-		                                    .pids_max = 256 };
-	struct cgroup_dir dir = dir_of(place, CGROUP_SERVER);
-
-	return place->module->limit(&dir, &bound, err);
-}
-
-static int make_server_leaf(struct cgroup_place *place, struct stor_err *err)
-{
-	cleanup_free char *path = cgroup_leaf_path(place, CGROUP_SERVER);
-
-	if (place->leaf_fds[CGROUP_SERVER] >= 0 || !cgroup_has_leaves(place))
-		return 0;
-	if (cgroup_make_leaf(place, CGROUP_SERVER, err) < 0)
-		return -1;
-	return bound_server(place, err);
-}
-
 /* Is it in this leaf? Its own view of the hierarchy tells: the path ends with the leaf's. */
 static bool is_inside(const struct cgroup_place *place, enum cgroup_leaf leaf, pid_t pid)
 {
@@ -231,7 +197,7 @@ static int adopt_tree(struct cgroup *cgroup, enum cgroup_leaf leaf, pid_t pid, s
 	return moved;
 }
 
-static int adopt(struct cgroup *cgroup, enum cgroup_leaf leaf, pid_t pid, struct stor_err *err)
+int cgroup_adopt_into(struct cgroup *cgroup, enum cgroup_leaf leaf, pid_t pid, struct stor_err *err)
 {
 	for (int pass = 0; pass < ADOPT_PASSES; pass++) {
 		int moved = adopt_tree(cgroup, leaf, pid, err);
@@ -245,17 +211,7 @@ static int adopt(struct cgroup *cgroup, enum cgroup_leaf leaf, pid_t pid, struct
 
 int cgroup_adopt(struct cgroup *cgroup, pid_t pid, struct stor_err *err)
 {
-	return adopt(cgroup, CGROUP_PAYLOAD, pid, err);
-}
-
-int cgroup_add_server(struct cgroup *cgroup, int pidfd, struct stor_err *err)
-{
-	pid_t pid = pid_of(pidfd);
-
-	for (size_t i = 0; i < cgroup->count; i++)
-		if (make_server_leaf(&cgroup->places[i], err) < 0)
-			return -1;
-	return pid ? adopt(cgroup, CGROUP_SERVER, pid, err) : 0;
+	return cgroup_adopt_into(cgroup, CGROUP_PAYLOAD, pid, err);
 }
 
 /* --- acting on it --------------------------------------------------------------------------- */

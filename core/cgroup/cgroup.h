@@ -84,8 +84,31 @@ int cgroup_open_of(const struct cgroup_place *place, pid_t pid, struct stor_err 
 /* Remove it, after killing what is still in it. None is success. Takes cgroup_lock(). */
 int cgroup_remove(struct store *store, const char *id, struct stor_err *err);
 
+/*
+ * How a process is born into a leaf. One that is moved there by another holds up all forks on the
+ * machine, and waits for all processors: some 12 ms.
+ */
+struct cgroup_entry {
+	int into_fd; /* of version 2: for CLONE_INTO_CGROUP of clone3(2); -1: none */
+	int join_fds[CGROUP_HIERARCHIES_MAX]; /* of version 1: for cgroup_enter() */
+	size_t join_count;
+};
+
+#define CGROUP_ENTRY_INIT                                                                          \
+	{                                                                                          \
+		.into_fd = -1                                                                      \
+	}
+
+/* The way into the leaf for servers, which is made when it is missing. For cgroup_entry_close(),
+ * also after a failure. */
+int cgroup_open_servers(struct cgroup *cgroup, struct cgroup_entry *entry, struct stor_err *err);
+/* Move this process, which has one thread, to where version 1 is joined. -1 with errno. */
+int cgroup_enter(const struct cgroup_entry *entry);
+void cgroup_entry_close(struct cgroup_entry *entry);
+#define cleanup_cgroup_entry __attribute__((cleanup(cgroup_entry_close)))
+
 /* Move a process, given by its pidfd, and its children into the leaf for servers, which is made
- * when it is missing. */
+ * when it is missing. One that is there already costs a look. */
 int cgroup_add_server(struct cgroup *cgroup, int pidfd, struct stor_err *err);
 
 /* Move a process and all that descend from it into the leaf for the payload. Nothing of them is
@@ -100,7 +123,8 @@ struct cgroup_undo {
 /*
  * Change the limits that the payload lives under: those that are set in `limits`, whose controllers
  * the cgroup has. When one is refused, all are as they were. STOR_BUSY: less memory than is in use.
- * *undo, empty before, is for cgroup_update_undo(), and then cgroup_undo_free().
+ * *undo, empty before, is for cgroup_update_undo(), and then cgroup_undo_free(). NULL: what is
+ * refused is the cgroup's end, and nothing is put back.
  */
 int cgroup_update(struct cgroup *cgroup, const struct cgroup_limits *limits,
                   struct cgroup_undo *undo, struct stor_err *err);

@@ -35,4 +35,8 @@ bool cgroup_has_leaves(const struct cgroup_place *place);
 /* Make the leaf's directory and open it. */
 int cgroup_make_leaf(struct cgroup_place *place, enum cgroup_leaf leaf, struct stor_err *err);
 
+/* As cgroup_adopt(), into either leaf. */
+int cgroup_adopt_into(struct cgroup *cgroup, enum cgroup_leaf leaf, pid_t pid,
+                      struct stor_err *err);
+
 #endif

@@ -44,11 +44,12 @@ int cgroup_update(struct cgroup *cgroup, const struct cgroup_limits *limits,
 		struct cgroup_dir dir = { .fd = place->leaf_fds[CGROUP_PAYLOAD],
 			                  .path = path,
 			                  .controllers = place->controllers,
-			                  .undo = &undo->written[i] };
+			                  .undo = undo ? &undo->written[i] : NULL };
 
 		if (place->module->limit(&dir, limits, err) == 0)
 			continue;
-		cgroup_update_undo(cgroup, undo);
+		if (undo)
+			cgroup_update_undo(cgroup, undo);
 		return -1;
 	}
 	return 0;

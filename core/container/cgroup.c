@@ -123,15 +123,25 @@ static int find_disk(const char *device, dev_t root_disk, struct cgroup_io *io,
 	return 0;
 }
 
-static int find_disks(const struct cgroup_asked *asked, dev_t root_disk, struct cgroup_io *disks,
-                      struct stor_err *err)
+enum which_disks { DISKS_BY_PATH = 1, DISK_OF_ROOT = 2 };
+
+/* Returns how many limits there are of these disks, or -1. */
+static int find_disks(const struct cgroup_asked *asked, unsigned which, dev_t root_disk,
+                      struct cgroup_io *disks, struct stor_err *err)
 {
+	int count = 0;
+
 	for (size_t i = 0; i < asked->io_count; i++) {
-		disks[i] = asked->io[i].values;
-		if (find_disk(asked->io[i].device, root_disk, &disks[i], err) < 0)
+		const char *device = asked->io[i].device;
+
+		if (!(which & (strcmp(device, "root") ? DISKS_BY_PATH : DISK_OF_ROOT)))
+			continue;
+		disks[count] = asked->io[i].values;
+		if (find_disk(device, root_disk, &disks[count], err) < 0)
 			return -1;
+		count++;
 	}
-	return 0;
+	return count;
 }
 
 /* --- devices -------------------------------------------------------------------------------- */
@@ -224,7 +234,7 @@ static void warn_of_weak_limits(const struct cgroup_asked *asked, const struct c
 }
 
 static int make(struct store *store, const char *id, const struct container_config *config,
-                const struct root *root, struct cgroup *cgroup, struct stor_err *err)
+                struct cgroup *cgroup, struct stor_err *err)
 {
 	const struct cgroup_asked *asked = &config->cgroup;
 	cleanup_free struct cgroup_io *disks = xcalloc(asked->io_count, sizeof(*disks));
@@ -237,16 +247,17 @@ static int make(struct store *store, const char *id, const struct container_conf
 		                    .filter_only = !is_asked_for(config),
 		                    .reason = reason,
 		                    .ctx = (void *)(uintptr_t)config };
+	int disk_count;
 
 	if (wish.filter_only || config->caps & CAPS_FOR_DEVICES)
 		wish.needed |= CGROUP_DEVICES;
 	if (config->init_system)
 		wish.needed |= CGROUP_SYSTEMD;
-	if (find_disks(asked, container_root_disk(root), disks, err) < 0 ||
-	    list_devices(config, devices, err) < 0)
+	disk_count = find_disks(asked, DISKS_BY_PATH, 0, disks, err);
+	if (disk_count < 0 || list_devices(config, devices, err) < 0)
 		return -1;
 	limits.io = disks;
-	limits.io_count = asked->io_count;
+	limits.io_count = (size_t)disk_count;
 	limits.devices = devices;
 	limits.device_count = USUAL_COUNT + asked->device_count;
 	return cgroup_make(store, id, &wish, cgroup, err);
@@ -270,21 +281,40 @@ static int go_without(struct store *store, const char *id, struct cgroup *cgroup
 }
 
 int container_make_cgroup(struct store *store, const char *id,
-                          const struct container_config *config, const struct root *root,
-                          const struct plan_volumes *volumes, struct cgroup *cgroup,
+                          const struct container_config *config, struct cgroup *cgroup,
                           struct stor_err *err)
 {
 	if (config->cgroup.is_disabled)
 		return 0;
 	if (!is_asked_for(config))
-		return make(store, id, config, root, cgroup, err) < 0
-		               ? go_without(store, id, cgroup, err)
-		               : 0;
-	if (make(store, id, config, root, cgroup, err) < 0 ||
-	    add_servers(cgroup, root, volumes, err) < 0)
+		return make(store, id, config, cgroup, err) < 0 ? go_without(store, id, cgroup, err)
+		                                                : 0;
+	if (make(store, id, config, cgroup, err) < 0)
 		return -1;
 	warn_of_weak_limits(&config->cgroup, cgroup);
 	return 0;
+}
+
+static int limit_root_disk(const struct cgroup_asked *asked, const struct root *root,
+                           struct cgroup *cgroup, struct stor_err *err)
+{
+	cleanup_free struct cgroup_io *disks = xcalloc(asked->io_count, sizeof(*disks));
+	int count = find_disks(asked, DISK_OF_ROOT, container_root_disk(root), disks, err);
+	const struct cgroup_limits limits = { .io = disks,
+		                              .io_count = (size_t)(count > 0 ? count : 0) };
+
+	return count <= 0 ? count : cgroup_update(cgroup, &limits, NULL, err);
+}
+
+int container_complete_cgroup(const struct container_config *config, const struct root *root,
+                              const struct plan_volumes *volumes, struct cgroup *cgroup,
+                              struct stor_err *err)
+{
+	if (!cgroup->count || cgroup->is_filter_only)
+		return 0;
+	return limit_root_disk(&config->cgroup, root, cgroup, err) < 0
+	               ? -1
+	               : add_servers(cgroup, root, volumes, err);
 }
 
 int container_update_cgroup(struct store *store, const char *id,
@@ -298,14 +328,16 @@ int container_update_cgroup(struct store *store, const char *id,
 		                          .reason = reason,
 		                          .ctx = (void *)(uintptr_t)changes };
 	bool is_new;
+	int disk_count;
 
 	if (!wish.needed)
 		return 0;
-	if (find_disks(asked, root_disk, disks, err) < 0 ||
+	disk_count = find_disks(asked, DISKS_BY_PATH | DISK_OF_ROOT, root_disk, disks, err);
+	if (disk_count < 0 ||
 	    container_open_cgroup_with(store, id, &wish, cgroup, &is_new, err) < 0)
 		return -1;
 	limits.io = disks;
-	limits.io_count = asked->io_count;
+	limits.io_count = (size_t)disk_count;
 	if (cgroup_update(cgroup, &limits, undo, err) < 0)
 		return -1;
 	warn_of_weak_limits(asked, cgroup);

@@ -50,16 +50,22 @@ struct plan_cgroup {
 	}
 
 /*
- * Make the container's cgroup, with the device filter and the limits of the configuration. With
- * limits, or a place of its own, the servers of its volumes are moved into it. Where this machine
- * can make none, and nothing that needs one was asked for, the run goes on without; that is said
- * once in the life of a STATE. Then, and where cgroups are disabled, *cgroup stays empty.
- * container_end() removes it.
+ * Make the container's cgroup, with the device filter and the limits of the configuration, but for
+ * those of the root's disk: it is made first, so that servers of volumes can be born in it. Where
+ * this machine can make none, and nothing that needs one was asked for, the run goes on without;
+ * that is said once in the life of a STATE. Then, and where cgroups are disabled, *cgroup stays
+ * empty. container_end() removes it.
  */
 int container_make_cgroup(struct store *store, const char *id,
-                          const struct container_config *config, const struct root *root,
-                          const struct plan_volumes *volumes, struct cgroup *cgroup,
+                          const struct container_config *config, struct cgroup *cgroup,
                           struct stor_err *err);
+
+/* What waits for the root and the volumes: limits of the root's disk, and servers that a backend
+ * has not started by stor's service, which are moved. Nothing without container_make_cgroup(), or
+ * when only the device filter was asked for. */
+int container_complete_cgroup(const struct container_config *config, const struct root *root,
+                              const struct plan_volumes *volumes, struct cgroup *cgroup,
+                              struct stor_err *err);
 
 /* The disk that the root's writes go to; 0: it lies on no single one. */
 dev_t container_root_disk(const struct root *root);

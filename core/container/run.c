@@ -23,6 +23,7 @@
 #include "core/container_updates.h"
 #include "core/disk_io.h"
 #include "core/event.h"
+#include "core/host.h"
 #include "core/image.h"
 #include "core/later.h"
 
@@ -199,22 +200,40 @@ static int make_root(struct run *run, struct stor_err *err)
 	               : container_save(run->store, run->id, &run->record, err);
 }
 
+static int attach_all(struct run *run, struct stor_err *err)
+{
+	if (make_root(run, err) < 0)
+		return -1;
+	undo_push(&run->undo, undo_volumes, run, NULL);
+	return plan_open_volumes(run->store, run->config, &run->volumes, err);
+}
+
+/* Servers that are started meanwhile are born in the container's cgroup, if that is more than a
+ * filter. */
+static int attach_in_cgroup(struct run *run, struct stor_err *err)
+{
+	int result;
+
+	host_put_servers_into(run->cgroup.is_filter_only ? NULL : &run->cgroup);
+	result = attach_all(run, err);
+	host_put_servers_into(NULL);
+	return result;
+}
+
 static int make_container(struct run *run, struct stor_err *err)
 {
 	const struct container_config *config = run->config;
 
-	if (take_container(run, err) < 0 || make_root(run, err) < 0)
-		return -1;
-	undo_push(&run->undo, undo_volumes, run, NULL);
-	if (plan_open_volumes(run->store, config, &run->volumes, err) < 0)
+	if (take_container(run, err) < 0 ||
+	    container_make_cgroup(run->store, run->id, config, &run->cgroup, err) < 0 ||
+	    attach_in_cgroup(run, err) < 0)
 		return -1;
 	run->names = net_names(run);
 	undo_push(&run->undo, undo_net, run, NULL);
 	if (container_net_begin(&run->net, run->store, &config->net, run->id, run->names,
 	                        &run->netns, err) < 0)
 		return -1;
-	return container_make_cgroup(run->store, run->id, config, &run->root, &run->volumes,
-	                             &run->cgroup, err);
+	return container_complete_cgroup(config, &run->root, &run->volumes, &run->cgroup, err);
 }
 
 /* --- while it runs, and afterwards ---------------------------------------------------------- */

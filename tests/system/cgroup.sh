@@ -437,6 +437,21 @@ test_the_server_of_a_volume_is_not_paused() {
 	end_all
 }
 
+# Whoever moves a process holds up all forks on the machine, and waits for all processors.
+test_servers_are_born_in_the_cgroup() {
+	export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
+	expect 0 strace -f -y -qq -e trace=write,clone3,openat -o calls "$STOR" run --rm --backend ploop -o attach=engine \
+		-v more:/more --memory 64M --hugetlb 2M:64M true
+	same "$(grep -E '/(tasks|cgroup\.procs)>, "[1-9]' calls || true)" ''
+	if is_v2; then
+		same "$(grep -c 'flags=CLONE_INTO_CGROUP, ' calls)" 2
+	else
+		# In each hierarchy, for each of the two servers.
+		same "$(grep -c '/server/tasks>, "0"' calls)" $(($(grep -c 'openat(.*"tasks", O_WRONLY.*/server/tasks>' calls)))
+		grep -q '/memory/.*/server/tasks>, "0"' calls || fail 'not in the cgroup of memory'
+	fi
+}
+
 test_runs_leave_as_many_cgroups_as_there_were() {
 	local before i
 	count() { awk 'NR > 1 { n += $3 } END { print n }' /proc/cgroups; }

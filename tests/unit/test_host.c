@@ -26,6 +26,7 @@
 #include "core/base/proc.h"
 #include "core/host.h"
 #include "core/progress.h"
+#include "scratch.h"
 
 /* What a server tells of itself. */
 struct self_portrait {
@@ -39,7 +40,9 @@ static int count_fds(void)
 	DIR *dir = opendir("/proc/self/fd");
 	int n = 0;
 
-	while (dir && readdir(dir))
+	if (!dir)
+		return -1;
+	while (readdir(dir))
 		n++;
 	closedir(dir);
 	return n - 3; /* ".", ".." and the listing itself */
@@ -232,6 +235,42 @@ static void test_requests_of_other_headers(void **state)
 	assert_int_equal(err.status, STOR_FAILED);
 }
 
+/* A cgroup of version 1, whose file "tasks" is what it is given. */
+static void test_server_is_born_in_a_cgroup(void **state)
+{
+	struct scratch *scratch = *state;
+	struct cgroup cgroup = { .places = { { .controllers = CGROUP_MEMORY,
+		                               .path = scratch->dir,
+		                               .leaf_fds = { -1, scratch->fd } } },
+		                 .count = 1 };
+	struct stor_server_req req = { .struct_size = sizeof(req),
+		                       .name = "stor-test",
+		                       .main = leave_early };
+	struct stor_server server = { .struct_size = sizeof(server) };
+	struct stor_err err = STOR_ERR_INIT;
+	int fds_before = count_fds(), fd;
+	char text[8] = "";
+
+	host_put_servers_into(&cgroup);
+	assert_int_equal(host_spawn_server(&req, &server, &err), -1);
+	assert_non_null(strstr(err.text, "start stor-test: open the server's leaf of "));
+	assert_int_equal(symlinkat("/dev/full", scratch->fd, "tasks"), 0);
+	err_clear(&err);
+	assert_int_equal(host_spawn_server(&req, &server, &err), -1);
+	assert_non_null(strstr(err.text, "start stor-test in the container's cgroup: No space"));
+	assert_int_equal(unlinkat(scratch->fd, "tasks", 0), 0);
+	close(openat(scratch->fd, "tasks", O_CREAT | O_WRONLY, 0600));
+	assert_int_equal(host_spawn_server(&req, &server, &err), 0);
+	host_put_servers_into(NULL);
+	close(server.pidfd);
+	close(server.control_fd);
+	assert_int_equal(count_fds(), fds_before);
+	fd = openat(scratch->fd, "tasks", O_RDONLY);
+	assert_int_equal(read(fd, text, sizeof(text)), 1);
+	assert_string_equal(text, "0");
+	close(fd);
+}
+
 static int write_answer(void *arg, void *out, struct stor_err *err)
 {
 	(void)err;
@@ -385,6 +424,8 @@ int main(void)
 		cmocka_unit_test(test_server_is_as_promised),
 		cmocka_unit_test(test_server_refuses_closed_descriptor),
 		cmocka_unit_test(test_requests_of_other_headers),
+		cmocka_unit_test_setup_teardown(test_server_is_born_in_a_cgroup, scratch_setup,
+		                                scratch_teardown),
 		cmocka_unit_test(test_isolated_call),
 		cmocka_unit_test(test_temp_file),
 		cmocka_unit_test(test_programs_speak_english),
