@@ -14,9 +14,15 @@
 
 bool later_is_unnoticed(int fd)
 {
-	struct stat st, root;
+	static const char *const mounted_for_ever[] = { "/", "/run" };
+	struct stat st, there;
 
-	return fstat(fd, &st) == 0 && stat("/", &root) == 0 && st.st_dev == root.st_dev;
+	if (fstat(fd, &st) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof(mounted_for_ever) / sizeof(*mounted_for_ever); i++)
+		if (stat(mounted_for_ever[i], &there) == 0 && st.st_dev == there.st_dev)
+			return true;
+	return false;
 }
 
 /*

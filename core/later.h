@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-/* Can nobody miss the filesystem that fd lies on? It is that of the host's /, which nobody
+/* Can nobody miss the filesystem that fd lies on? It is that of the host's / or /run, which nobody
  * unmounts. */
 bool later_is_unnoticed(int fd);
 

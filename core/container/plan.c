@@ -112,11 +112,17 @@ static void plan_root(struct plan *plan, struct root *root)
 }
 
 /* What is unmounted in the background must be no disk that somebody wants to take away: so nothing
- * is mounted but a root that is about to go, on the filesystem of the host's own. */
+ * is mounted but a root that is about to go, on the filesystem of the host's own, and single files
+ * that lie there, as those of a network do. */
 static bool plan_may_unmount_later(const struct plan *plan, const struct root *root)
 {
-	return plan->config->remove && root->is_overlay && !plan->mount_count &&
-	       later_is_unnoticed(root->base.root_fd) && later_is_unnoticed(root->upper.root_fd);
+	if (!plan->config->remove || !root->is_overlay || !later_is_unnoticed(root->base.root_fd) ||
+	    !later_is_unnoticed(root->upper.root_fd))
+		return false;
+	for (size_t i = 0; i < plan->mount_count; i++)
+		if (!plan->mounts[i].is_file || !later_is_unnoticed(plan->mounts[i].fd))
+			return false;
+	return true;
 }
 
 static void plan_log(const struct plan *plan, const struct root *root)

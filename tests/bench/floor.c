@@ -7,7 +7,8 @@
  * the second, made for this start, as an overlay. With --veth before ROOT, the network has a pair
  * of interfaces to where it was started. With --system FOLDER before ROOT, the container has all
  * that raw_system.h names: what any program that offers the same must ask of the kernel; a
- * directory is then below an overlay of the container's own, kept in FOLDER.
+ * directory is then below an overlay of the container's own, kept in FOLDER. With --limits FOLDER
+ * instead, it has limits, too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -146,6 +147,7 @@ static void run_inside(const struct root *root, const struct container *containe
 	if (container) {
 		raw_dev();
 		raw_hide();
+		raw_cgroup_show(&container->cgroup);
 		raw_confine();
 	}
 	execv(argv[0], argv);
@@ -154,13 +156,14 @@ static void run_inside(const struct root *root, const struct container *containe
 
 /* A record of the container, its control group; and over a directory, an overlay with an upper
  * layer beside it. */
-static struct container begin(const char *folder, struct root *root, struct clone_args *args)
+static struct container begin(const char *folder, bool limits, struct root *root,
+                              struct clone_args *args)
 {
 	struct container container = { .folder = -1, .mounts = -1 };
 	struct stat st;
 
 	container.folder = raw_container(folder, container.name, sizeof(container.name));
-	container.cgroup = raw_cgroup(args);
+	container.cgroup = raw_cgroup(limits, args);
 	check("root", fstatat(root->base, "", &st, AT_EMPTY_PATH));
 	if (root->upper < 0 && S_ISDIR(st.st_mode) && later_is_unnoticed(root->base))
 		root->upper = open_tree(container.folder, "", AT_EMPTY_PATH);
@@ -188,7 +191,7 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static int run(struct root *root, bool has_veth, const char *folder, char **argv)
+static int run(struct root *root, bool has_veth, const char *folder, bool limits, char **argv)
 {
 	struct clone_args args = { .exit_signal = SIGCHLD };
 	struct container container = { .folder = -1, .mounts = -1 };
@@ -202,7 +205,7 @@ static int run(struct root *root, bool has_veth, const char *folder, char **argv
 	else
 		args.flags |= CLONE_NEWNET;
 	if (folder)
-		container = begin(folder, root, &args);
+		container = begin(folder, limits, root, &args);
 	pid = (pid_t)check("clone3", syscall(SYS_clone3, &args, sizeof(args)));
 	if (!pid)
 		run_inside(root, folder ? &container : NULL, argv);
@@ -222,7 +225,7 @@ static int run(struct root *root, bool has_veth, const char *folder, char **argv
 int main(int argc, char **argv)
 {
 	const char *folder = NULL;
-	bool has_veth = false;
+	bool has_veth = false, limits = false;
 	struct root root;
 	int at = 1;
 
@@ -230,14 +233,16 @@ int main(int argc, char **argv)
 		has_veth = true;
 		at++;
 	}
-	if (at + 1 < argc && !strcmp(argv[at], "--system")) {
+	if (at + 1 < argc && (!strcmp(argv[at], "--system") || !strcmp(argv[at], "--limits"))) {
+		limits = !strcmp(argv[at], "--limits");
 		folder = argv[at + 1];
 		at += 2;
 	}
 	if (argc - at < 2) {
-		fprintf(stderr, "usage: floor [--veth] [--system FOLDER] ROOT COMMAND [ARG...]\n");
+		fprintf(stderr,
+		        "usage: floor [--veth] [--system|--limits FOLDER] ROOT COMMAND [ARG...]\n");
 		return 2;
 	}
 	root = open_root(argv[at]);
-	return run(&root, has_veth, folder, argv + at + 1);
+	return run(&root, has_veth, folder, limits, argv + at + 1);
 }

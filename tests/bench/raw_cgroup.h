@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A control group that lets a container use the devices of its /dev and no others, with as few
- * system calls as the kernel allows: one folder, and the shortest filter. Version 2 where it is
- * mounted at /sys/fs/cgroup, else the device controller of version 1; a machine with neither gives
- * none.
+ * A control group that lets a container use the devices of its /dev and no others, and with limits
+ * as much of a processor, memory and processes as tests/bench/network says, with as few system
+ * calls as the kernel allows: one folder for each hierarchy, the shortest filter, and a view of the
+ * limits inside. Version 2 where it is mounted at /sys/fs/cgroup, else the controllers of version
+ * 1; a machine with neither gives none.
  */
 #ifndef BENCH_RAW_CGROUP_H
 #define BENCH_RAW_CGROUP_H
@@ -11,12 +12,22 @@
 #include <linux/bpf.h>
 #include <linux/sched.h>
 
-#include "tests/bench/raw_attach.h"
+#include "tests/bench/raw_system.h"
+
+#define RAW_HIERARCHIES 4
+
+/* As LIMITS of tests/bench/network. */
+#define RAW_CPU_US "100000"
+#define RAW_MEMORY "67108864"
+#define RAW_PIDS "50"
 
 struct raw_cgroup {
-	char path[64]; /* "": none */
-	int fd;        /* v2: its folder */
-	int procs;     /* v1: the file that a process is moved by; v2: -1 */
+	const char *names[RAW_HIERARCHIES]; /* v1: of the hierarchies */
+	char paths[RAW_HIERARCHIES][64];
+	int fds[RAW_HIERARCHIES];   /* their folders */
+	int tasks[RAW_HIERARCHIES]; /* v1: the files that a process is moved by; v2: -1 */
+	size_t count;               /* 0: none */
+	bool is_shown;
 };
 
 /* Device nodes may be made; those of major numbers 1, 5 and 136 may be used. */
@@ -65,42 +76,116 @@ static inline void raw_devices(int cgroup)
 	close(fd);
 }
 
-static inline struct raw_cgroup raw_cgroup(struct clone_args *args)
+static inline void raw_put(int at, const char *name, const char *text)
 {
-	struct raw_cgroup cgroup = { "", -1, -1 };
-	bool is_v2 = access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0;
+	int fd = (int)check(name, openat(at, name, O_WRONLY | O_CLOEXEC));
 
-	if (!is_v2 && access("/sys/fs/cgroup/devices/devices.list", F_OK) < 0)
-		return cgroup;
-	snprintf(cgroup.path, sizeof(cgroup.path), "/sys/fs/cgroup/%sstor-floor-%ld",
-	         is_v2 ? "" : "devices/", (long)getpid());
-	check(cgroup.path, mkdir(cgroup.path, 0755));
-	cgroup.fd = (int)check(cgroup.path, open(cgroup.path, O_RDONLY | O_CLOEXEC | O_DIRECTORY));
-	if (is_v2) {
-		raw_filter(cgroup.fd);
-		args->flags |= CLONE_INTO_CGROUP;
-		args->cgroup = (unsigned)cgroup.fd;
-	} else {
-		raw_devices(cgroup.fd);
-		cgroup.procs = (int)check("procs",
-		                          openat(cgroup.fd, "cgroup.procs", O_WRONLY | O_CLOEXEC));
+	check(name, write(fd, text, strlen(text)));
+	close(fd);
+}
+
+static inline int raw_folder(struct raw_cgroup *cgroup, const char *name)
+{
+	size_t i = cgroup->count++;
+
+	cgroup->names[i] = name;
+	snprintf(cgroup->paths[i], sizeof(cgroup->paths[i]), "/sys/fs/cgroup/%s%sstor-floor-%ld",
+	         name, *name ? "/" : "", (long)getpid());
+	check(cgroup->paths[i], mkdir(cgroup->paths[i], 0755));
+	cgroup->tasks[i] = -1;
+	cgroup->fds[i] = (int)check(cgroup->paths[i],
+	                            open(cgroup->paths[i], O_RDONLY | O_CLOEXEC | O_DIRECTORY));
+	if (*name)
+		cgroup->tasks[i] =
+			(int)check("tasks", openat(cgroup->fds[i], "tasks", O_WRONLY | O_CLOEXEC));
+	return cgroup->fds[i];
+}
+
+static inline void raw_v2(struct raw_cgroup *cgroup, bool limits, struct clone_args *args)
+{
+	int at;
+
+	if (limits) {
+		int root = (int)check("root", open("/sys/fs/cgroup", O_RDONLY | O_CLOEXEC));
+
+		raw_put(root, "cgroup.subtree_control", "+cpu +memory +pids");
+		close(root);
 	}
+	at = raw_folder(cgroup, "");
+	raw_filter(at);
+	if (limits) {
+		raw_put(at, "cpu.max", RAW_CPU_US " 100000");
+		raw_put(at, "memory.max", RAW_MEMORY);
+		raw_put(at, "pids.max", RAW_PIDS);
+	}
+	args->flags |= CLONE_INTO_CGROUP;
+	args->cgroup = (unsigned)at;
+}
+
+static inline void raw_v1(struct raw_cgroup *cgroup, bool limits)
+{
+	int at;
+
+	raw_devices(raw_folder(cgroup, "devices"));
+	if (!limits)
+		return;
+	at = raw_folder(cgroup, "cpu");
+	raw_put(at, "cpu.cfs_period_us", "100000");
+	raw_put(at, "cpu.cfs_quota_us", RAW_CPU_US);
+	raw_put(raw_folder(cgroup, "memory"), "memory.limit_in_bytes", RAW_MEMORY);
+	raw_put(raw_folder(cgroup, "pids"), "pids.max", RAW_PIDS);
+}
+
+static inline struct raw_cgroup raw_cgroup(bool limits, struct clone_args *args)
+{
+	struct raw_cgroup cgroup = { .is_shown = limits };
+
+	/* The namespace's root is where the process is when it makes one. */
+	args->flags &= ~(uint64_t)CLONE_NEWCGROUP;
+	if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0)
+		raw_v2(&cgroup, limits, args);
+	else if (access("/sys/fs/cgroup/devices/devices.list", F_OK) == 0)
+		raw_v1(&cgroup, limits);
 	return cgroup;
 }
 
 /* For the process that is to be in it. */
 static inline void raw_cgroup_enter(const struct raw_cgroup *cgroup)
 {
-	if (cgroup->procs >= 0)
-		check("cgroup.procs", write(cgroup->procs, "0", 1));
+	for (size_t i = 0; i < cgroup->count; i++)
+		if (cgroup->tasks[i] >= 0)
+			check("tasks", write(cgroup->tasks[i], "0", 1));
+	check("cgroup namespace", unshare(CLONE_NEWCGROUP));
+}
+
+/* In the container, once it has /sys. */
+static inline void raw_cgroup_show(const struct raw_cgroup *cgroup)
+{
+	const unsigned long flags = FLAG_NOSUID | FLAG_NODEV | FLAG_NOEXEC | FLAG_RDONLY;
+
+	if (!cgroup->is_shown || !cgroup->count)
+		return;
+	if (cgroup->tasks[0] < 0) {
+		check("cgroup2", mount("cgroup2", "/sys/fs/cgroup", "cgroup2", flags, NULL));
+		return;
+	}
+	check("tmpfs", mount("tmpfs", "/sys/fs/cgroup", "tmpfs", flags & ~FLAG_RDONLY, NULL));
+	check("cgroup", chdir("/sys/fs/cgroup"));
+	for (size_t i = 0; i < cgroup->count; i++) {
+		check("cgroup", mkdir(cgroup->names[i], 0755));
+		check("cgroup",
+		      mount("cgroup", cgroup->names[i], "cgroup", flags, cgroup->names[i]));
+	}
+	check("cgroup", chdir("/"));
 }
 
 static inline void raw_cgroup_remove(const struct raw_cgroup *cgroup)
 {
-	if (*cgroup->path)
-		check(cgroup->path, rmdir(cgroup->path));
-	close(cgroup->procs);
-	close(cgroup->fd);
+	for (size_t i = 0; i < cgroup->count; i++) {
+		check(cgroup->paths[i], rmdir(cgroup->paths[i]));
+		close(cgroup->tasks[i]);
+		close(cgroup->fds[i]);
+	}
 }
 
 #endif

@@ -240,6 +240,28 @@ test_no_network_costs_nothing() {
 	clean_soon
 }
 
+# What unmounts an overlay syncs the whole filesystem below it; for one that is thrown away the kernel does
+# that when stor has ended. The files of a network are mounted in it, too.
+test_a_network_lets_no_end_wait_for_a_sync() {
+	local opens=0 options
+	stand_in
+	expect 0 run_rm true
+	export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
+	mkdir folder
+	: >file
+	# Only where nobody unmounts what the store lies on.
+	[ "$(stat -c %d "$STOR_STORE")" != "$(stat -c %d /)" ] || opens=1
+	for options in '' '--net veth' '--net bridge' "-v $PWD/file:/file"; do
+		# shellcheck disable=SC2086 # words
+		expect 0 strace -f -o trace -e trace=openat "$STOR" run --rm $options true
+		same "$options $(grep -c '/proc/self/ns/mnt' trace || true)" "$options $opens"
+	done
+	# There may be a disk of the user's.
+	expect 0 strace -f -o trace -e trace=openat "$STOR" run --rm -v "$PWD/folder:/folder" true
+	same "$(grep -c '/proc/self/ns/mnt' trace || true)" 0
+	clean_soon
+}
+
 # One request makes both ends and puts the guest's where it belongs; none removes a link, which would take
 # tens of milliseconds: a pair goes with its namespace, a bridge by a process for which nobody waits.
 test_links_come_by_one_request_and_go_by_none() {
