@@ -9,8 +9,8 @@
 
 #include <stdbool.h>
 
-/* Can nobody miss the filesystem that fd lies on? It is that of the host's / or /run, which nobody
- * unmounts. */
+/* Can nobody miss the filesystem that fd lies on? It is that of the host's /, /run or /dev/shm,
+ * which nobody unmounts. */
 bool later_is_unnoticed(int fd);
 
 /*
