@@ -106,13 +106,13 @@ void container_note_oom(struct store *store, const char *id, const struct record
 {
 	cleanup_cgroup struct cgroup own = CGROUP_INIT;
 	struct stor_err missing = STOR_ERR_INIT;
-	struct cgroup_stats stats;
+	uint64_t kills;
 
 	if (!cgroup && cgroup_open(store, id, &own, &missing) < 0) {
 		log_debug("%s", missing.text);
 		return;
 	}
-	if (cgroup_read_stats(cgroup ? cgroup : &own, CGROUP_PAYLOAD, &stats) && stats.oom_kills &&
-	    stats.oom_kills != CGROUP_UNKNOWN)
+	kills = cgroup_oom_kills(cgroup ? cgroup : &own);
+	if (kills && kills != CGROUP_UNKNOWN)
 		event_container(store, "oom", id, record, NULL);
 }

@@ -47,15 +47,21 @@ static void read_cpuacct(const struct cgroup_dir *dir, struct cgroup_stats *stat
 	stats->cpu_system_us = cgroup_key(text, "system") * tick_us;
 }
 
-static void read_memory(const struct cgroup_dir *dir, struct cgroup_stats *stats)
+uint64_t v1_oom_kills(const struct cgroup_dir *dir)
 {
 	char text[256];
 
+	return cgroup_read(dir, "memory.oom_control", text, sizeof(text))
+	               ? cgroup_key(text, "oom_kill")
+	               : CGROUP_UNKNOWN;
+}
+
+static void read_memory(const struct cgroup_dir *dir, struct cgroup_stats *stats)
+{
 	stats->memory_bytes = cgroup_read_u64(dir, "memory.usage_in_bytes");
 	stats->memory_peak_bytes = cgroup_read_u64(dir, "memory.max_usage_in_bytes");
 	stats->memory_limit_bytes = read_limit(dir, "memory.limit_in_bytes");
-	if (cgroup_read(dir, "memory.oom_control", text, sizeof(text)))
-		stats->oom_kills = cgroup_key(text, "oom_kill");
+	stats->oom_kills = v1_oom_kills(dir);
 }
 
 /* Lines "8:0 Read 4096", of all disks. Since Linux 6.10 there are none of a disk for which nobody

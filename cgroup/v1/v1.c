@@ -134,10 +134,13 @@ static int limit_io(const struct cgroup_dir *dir, const struct cgroup_limits *li
                     struct stor_err *err)
 {
 	char ignored[2];
-	bool is_plain = cgroup_read(dir, "blkio.weight", ignored, sizeof(ignored));
 
 	if (limits->io_weight &&
-	    cgroup_set(dir, is_plain ? "blkio.weight" : "blkio.bfq.weight", "--io-weight",
+	    cgroup_set(dir,
+	               cgroup_read(dir, "blkio.weight", ignored, sizeof(ignored))
+	                       ? "blkio.weight"
+	                       : "blkio.bfq.weight",
+	               "--io-weight",
 	               "only the I/O scheduler BFQ knows weights: choose it in "
 	               "/sys/block/DISK/queue/scheduler",
 	               err, "%" PRIu64, 10 + (limits->io_weight - 1) * 990 / 9999) < 0)
@@ -254,4 +257,5 @@ const struct cgroup_module stor_cgroup_v1 = {
 	.freeze = freeze,
 	.kill_all = kill_all,
 	.read = v1_read,
+	.oom_kills = v1_oom_kills,
 };

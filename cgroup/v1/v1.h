@@ -7,5 +7,6 @@
 
 /* struct cgroup_module's read. */
 void v1_read(const struct cgroup_dir *dir, struct cgroup_stats *stats);
+uint64_t v1_oom_kills(const struct cgroup_dir *dir);
 
 #endif

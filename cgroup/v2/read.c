@@ -20,16 +20,21 @@ static void read_cpu(const struct cgroup_dir *dir, struct cgroup_stats *stats)
 	stats->throttled_us = cgroup_key(text, "throttled_usec");
 }
 
-/* The peak is known since Linux 5.19. */
-static void read_memory(const struct cgroup_dir *dir, struct cgroup_stats *stats)
+uint64_t v2_oom_kills(const struct cgroup_dir *dir)
 {
 	char text[512];
 
+	return cgroup_read(dir, "memory.events", text, sizeof(text)) ? cgroup_key(text, "oom_kill")
+	                                                             : CGROUP_UNKNOWN;
+}
+
+/* The peak is known since Linux 5.19. */
+static void read_memory(const struct cgroup_dir *dir, struct cgroup_stats *stats)
+{
 	stats->memory_bytes = cgroup_read_u64(dir, "memory.current");
 	stats->memory_peak_bytes = cgroup_read_u64(dir, "memory.peak");
 	stats->memory_limit_bytes = cgroup_read_u64(dir, "memory.max");
-	if (cgroup_read(dir, "memory.events", text, sizeof(text)))
-		stats->oom_kills = cgroup_key(text, "oom_kill");
+	stats->oom_kills = v2_oom_kills(dir);
 }
 
 static uint64_t sum_of(const char *text, const char *key)

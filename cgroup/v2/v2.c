@@ -271,4 +271,5 @@ const struct cgroup_module stor_cgroup_v2 = {
 	.freeze = freeze,
 	.kill_all = kill_all,
 	.read = v2_read,
+	.oom_kills = v2_oom_kills,
 };

@@ -9,6 +9,7 @@
 
 /* struct cgroup_module's read. */
 void v2_read(const struct cgroup_dir *dir, struct cgroup_stats *stats);
+uint64_t v2_oom_kills(const struct cgroup_dir *dir);
 
 /* Most instructions that v2_device_program() writes for so many devices. */
 #define V2_PROGRAM_LENGTH(count) (6 + 8 * (count) + 2)

@@ -36,9 +36,15 @@ void cgroup_close(struct cgroup *cgroup)
 struct cgroup_place *cgroup_add_place(struct cgroup *cgroup, bool is_v2, uint32_t controllers,
                                       const char *path, struct stor_err *err)
 {
-	const struct cgroup_module *module = module_load("cgroup", is_v2 ? "v2" : "v1", err);
 	struct cgroup_place *place = &cgroup->places[cgroup->count];
+	const struct cgroup_module *module = NULL;
 
+	/* Loading it once more would look at all of its path once more. */
+	for (size_t i = 0; i < cgroup->count && !module; i++)
+		if (cgroup->places[i].is_v2 == is_v2)
+			module = cgroup->places[i].module;
+	if (!module)
+		module = module_load("cgroup", is_v2 ? "v2" : "v1", err);
 	if (!module)
 		return NULL;
 	*place = (struct cgroup_place){ module, is_v2, controllers, xstrdup(path), { -1, -1 } };
@@ -290,4 +296,15 @@ bool cgroup_read_stats(const struct cgroup *cgroup, enum cgroup_leaf leaf,
 		place->module->read(&dir, stats);
 	}
 	return is_there;
+}
+
+uint64_t cgroup_oom_kills(const struct cgroup *cgroup)
+{
+	const struct cgroup_place *place = place_with(cgroup, CGROUP_MEMORY);
+	struct cgroup_dir dir;
+
+	if (!place)
+		return CGROUP_UNKNOWN;
+	dir = dir_of(place, CGROUP_PAYLOAD);
+	return place->module->oom_kills(&dir);
 }

@@ -147,5 +147,8 @@ int cgroup_kill(const struct cgroup *cgroup, enum cgroup_leaf leaf, struct stor_
 /* What a leaf has used. False: it has no such leaf. */
 bool cgroup_read_stats(const struct cgroup *cgroup, enum cgroup_leaf leaf,
                        struct cgroup_stats *stats);
+/* Of these the processes of the payload that were killed for want of memory; CGROUP_UNKNOWN: its
+ * memory is not counted. */
+uint64_t cgroup_oom_kills(const struct cgroup *cgroup);
 
 #endif

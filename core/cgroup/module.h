@@ -127,6 +127,9 @@ struct cgroup_module {
 	int (*kill_all)(const struct cgroup_dir *dir, struct stor_err *err);
 	/* Fill in what the hierarchy knows. Never fails: what cannot be read stays unknown. */
 	void (*read)(const struct cgroup_dir *dir, struct cgroup_stats *stats);
+	/* Of all that read() tells, what the end of each container asks for. For the hierarchy with
+	 * CGROUP_MEMORY. CGROUP_UNKNOWN: it cannot be read. */
+	uint64_t (*oom_kills)(const struct cgroup_dir *dir);
 };
 
 #endif
