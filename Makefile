@@ -124,7 +124,7 @@ help:
 	@echo 'check-valgrind the unit tests under valgrind'
 	@echo 'lint           clang-tidy, cppcheck, format, layering, exported symbols'
 	@echo 'bench          measure against floors and peers'
-	@echo 'compare        measure stor, LXC and Docker beside each other, and write docs/comparison.md;'
+	@echo 'compare        measure stor, LXC and Docker beside each other; write docs/comparison.md and its details;'
 	@echo '               asks before it installs what is missing (YES=1 agrees); ROUNDS=N, more rounds'
 	@echo 'install        to PREFIX ($(PREFIX)), below DESTDIR; uninstall takes it back'
 	@echo 'clean          remove build/'

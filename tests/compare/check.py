@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Does each number of the report come from its data? An examination by other code than that which wrote it.
 
-tests/compare/check.py FOLDER, with comparison.md and comparison-data/. Numbers stand in numbers.json in the
-order of the text, each with its place; the value there, rounded, is what must be read. Medians, intervals
+tests/compare/check.py FOLDER, with comparison.md, comparison-details.md and comparison-data/. Numbers of each
+text stand in numbers.json in its order, each with its place; the value there, rounded, is what must be read. Medians, intervals
 and ratios are computed again from the samples, with Python's own statistics. What stands in blocks and
 between backticks must stand in the data as it is. Prints what does not hold; exit status 1 if anything.
 """
@@ -16,9 +16,10 @@ import statistics
 import sys
 
 DIVISORS = {
-    "s": [1, 1e-3, 1e-6], "bytes": [2 ** 30, 2 ** 20, 2 ** 10, 1], "bytes/s": [1e9, 1e6, 1e3, 1],
+    "s": [1, 1e-3, 1e-6], "bytes": [2 ** 30, 2 ** 20, 2 ** 10, 1], "bytes/s": [2 ** 30, 2 ** 20, 2 ** 10, 1],
     "bits/s": [1e9, 1e6, 1e3, 1], "1/s": [1e6, 1e3, 1],
 }
+TEXTS = ("comparison.md", "comparison-details.md")
 COMMANDS = ("$ ps -eo pid,ppid,user,args", "$ ip addr", "$ ip route", "$ mount", "$ ulimit -a")
 
 
@@ -47,11 +48,11 @@ def walk(value, at):
     return value
 
 
-def significant(value):
-    """Three digits, as a decimal fraction."""
+def significant(value, digits=3):
+    """So many digits, as a decimal fraction."""
     if value == 0:
         return "0"
-    return "%.*f" % (max(0, min(12, 2 - math.floor(math.log10(abs(value))))), value)
+    return "%.*f" % (max(0, min(12, digits - 1 - math.floor(math.log10(abs(value))))), value)
 
 
 def reads(value, how, scale):
@@ -61,6 +62,8 @@ def reads(value, how, scale):
         return "%g" % (100 * value)
     if how == "ratio":
         return significant(value)
+    if how == "short":
+        return significant(value, 2)
     divisors = DIVISORS[how]
     return significant(value / next((d for d in divisors if scale >= d), divisors[-1]))
 
@@ -124,41 +127,46 @@ def check_figures(folder, figures, wrong):
 # --- the text ------------------------------------------------------------------------------------
 
 
-def strangers(text):
+def strangers(name, text):
     """Digits in what should have none, with the words around them."""
     found = re.search(r"(?<![A-Za-z_\d.])\d", text)
     if not found:
         return []
     around = text[max(0, found.start() - 40):found.end() + 40]
-    return ["comparison.md: a number that is in no data: %s" % " ".join(around.split())]
+    return ["%s: a number that is in no data: %s" % (name, " ".join(around.split()))]
 
 
-def check_numbers(folder, text, wrong):
+@functools.lru_cache(None)
+def as_a_word(number):
+    return re.compile(r"(?<![\w.])%s(?![\w]|\.\d)" % re.escape(number))
+
+
+def check_numbers(folder, name, text, wrong):
     """Each in its turn; what is left afterwards has none."""
     at = 0
-    for number in values(folder, "numbers.json"):
-        name = number["file"]
-        file = values(folder, name)
+    for number in values(folder, "numbers.json")[name]:
+        source = number["file"]
+        file = values(folder, source)
         made = reads(walk(file, number["at"]), number["as"], walk(file, number["scale_at"]))
         if made != number["text"]:
-            wrong.append("numbers.json: \"%s\" is %s in %s, %s" % (number["text"], made, name, number["at"]))
-        found = re.compile(r"(?<![\w.])%s(?![\w]|\.\d)" % re.escape(made)).search(text, at)
+            wrong.append("numbers.json: \"%s\" is %s in %s, %s" % (number["text"], made, source, number["at"]))
+        found = as_a_word(made).search(text, at)
         if not found:
-            wrong.append("comparison.md: %s of %s, %s is not there, or not in its place" % (made, name, number["at"]))
+            wrong.append("%s: %s of %s, %s is not there, or not in its place" % (name, made, source, number["at"]))
             continue
-        wrong += strangers(text[at:found.start()])
+        wrong += strangers(name, text[at:found.start()])
         at = found.end()
-    wrong += strangers(text[at:])
+    wrong += strangers(name, text[at:])
 
 
-def check_verbatim(folder, text, wrong):
+def check_verbatim(folder, name, text, wrong):
     """Blocks and code, which are taken out of the text."""
     data, lines = all_data(folder)
     for block in re.findall(r"^```\n(.*?)\n```$", text, re.S | re.M):
-        wrong += ["comparison.md: \"%s\" is in no data" % line for line in block.splitlines()
+        wrong += ["%s: \"%s\" is in no data" % (name, line) for line in block.splitlines()
                   if line not in lines and line not in COMMANDS]
     text = re.sub(r"^```\n.*?\n```$", "", text, flags=re.S | re.M)
-    wrong += ["comparison.md: `%s` is in no data" % code for code in re.findall(r"`([^`]*)`", text)
+    wrong += ["%s: `%s` is in no data" % (name, code) for code in re.findall(r"`([^`]*)`", text)
               if re.search(r"(?<![A-Za-z_\d.])\d", code) and code not in data]
     text = re.sub(r"`[^`]*`", "", text)
     return re.sub(r"<!--.*?-->|\]\([^)]*\)|stor-bench\(\d\)", "", text)
@@ -168,9 +176,9 @@ def main():
     if len(sys.argv) != 2:
         sys.exit("usage: tests/compare/check.py FOLDER")
     folder, wrong = sys.argv[1], []
-    with open(os.path.join(folder, "comparison.md"), encoding="utf-8") as file:
-        text = check_verbatim(folder, file.read(), wrong)
-    check_numbers(folder, text, wrong)
+    for name in TEXTS:
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            check_numbers(folder, name, check_verbatim(folder, name, file.read(), wrong), wrong)
     check_figures(folder, values(folder, "figures.json"), wrong)
     for line in wrong:
         print(line)

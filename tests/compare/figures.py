@@ -17,11 +17,11 @@ VIEWS = ("stor", "lxc", "docker")
 MARK = re.compile("\x01(\\d+)\x02([^\x03]*)\x03")
 
 
-def three(value):
-    """Three significant digits, without an exponent."""
+def significant(value, digits=3):
+    """So many significant digits, or all before the point, without an exponent."""
     if not value:
         return "0"
-    digits = 2
+    digits -= 1
     size = abs(value)
     while size >= 10 and digits:
         size, digits = size / 10, digits - 1
@@ -35,26 +35,32 @@ def scaled(value, magnitude, steps):
     for size, unit in steps:
         if magnitude >= size:
             break
-    return three(value / size), unit
+    return significant(value / size), unit
 
 
+DIGITS = {"ratio": 3, "short": 2}
 STEPS = {
     "s": ((1, "s"), (1e-3, "ms"), (1e-6, "µs")),
     "bytes": ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B")),
-    "bytes/s": ((1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s"), (1, "B/s")),
+    "bytes/s": ((1 << 30, "GiB/s"), (1 << 20, "MiB/s"), (1 << 10, "KiB/s"), (1, "B/s")),
     "bits/s": ((1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s"), (1, "bit/s")),
     "1/s": ((1e6, "M/s"), (1e3, "k/s"), (1, "/s")),
 }
 
 
+def plain(text):
+    """Without the marks of numbers."""
+    return MARK.sub(lambda mark: mark.group(2), text)
+
+
 def as_text(value, how, magnitude):
-    """How a value reads; how: a unit of STEPS, "text", "ratio" or "percent". The unit is not in it."""
+    """How a value reads; how: a unit of STEPS, one of DIGITS, "text" or "percent". The unit is not in it."""
     if how == "text":
         return str(value)
     if how == "percent":
         return "%g" % (value * 100)
-    if how == "ratio":
-        return three(value)
+    if how in DIGITS:
+        return significant(value, DIGITS[how])
     return scaled(value, magnitude, STEPS[how])[0]
 
 
@@ -89,13 +95,21 @@ class Data:
     def finish(self, text):
         """The text as people read it, and where each of its numbers comes from, in its order."""
         origins = [dict(self.taken[int(mark.group(1))], text=mark.group(2)) for mark in MARK.finditer(text)]
-        return MARK.sub(lambda mark: mark.group(2), text), origins
+        return plain(text), origins
 
 
 def write_json(path, what):
     with open(path, "w", encoding="utf-8") as out:
         json.dump(what, out, indent=1, sort_keys=True)
         out.write("\n")
+
+
+def write_numbers(path, numbers):
+    """One a line, for each text."""
+    texts = ["%s: [\n%s\n]" % (json.dumps(name), ",\n".join(json.dumps(number, sort_keys=True) for number in of_text))
+             for name, of_text in numbers.items()]
+    with open(path, "w", encoding="utf-8") as out:
+        out.write("{%s}\n" % ",\n".join(texts))
 
 
 def bench_report(stor, path, base):

@@ -8,11 +8,23 @@ import re
 import subprocess
 import tempfile
 
+import naming
+
 STYLE = ("pre{overflow-x:auto;font:.75rem/1.35 ui-monospace,Menlo,Consolas,\"DejaVu Sans Mono\",monospace;"
          "background:var(--lane);padding:.75rem;margin:.5rem 0}\npre code{font:inherit}\n"
          "thead th{min-width:5rem}th,td{padding:.375rem .5rem}th:first-child{min-width:7.5rem}\n"
          "details{margin:.5rem 0}summary{cursor:pointer}\n"
-         "table.text td{white-space:normal;text-align:left;min-width:7rem}table.text thead th{text-align:left}\n")
+         "table.text td{white-space:normal;text-align:left;min-width:5rem}table.text thead th{text-align:left}\n"
+         "main>figure{max-width:30rem;margin:1rem 0}\n"
+         ".table{clear:both}\n"
+         "@media(min-width:60rem){main>figure{float:right;width:28rem;margin:0 0 1rem 2rem}th:first-child{white-space:nowrap}}\n"
+         "@page{size:A4}\n"
+         "@media print{html{font-size:9pt}body{font-size:9pt;line-height:1.25}h1{font-size:15pt}h2{font-size:11pt;margin:.5rem 0 .2rem}\n"
+         "p,ul,ol{max-width:none;margin:.3rem 0}ul{padding-left:1.25rem}li{margin:.09rem 0}\n"
+         "table{font-size:8pt}th,td{padding:.0625rem .5rem}th:first-child{max-width:none;white-space:nowrap}\n"
+         "table.text td{min-width:0;overflow-wrap:anywhere}table.text td:last-child{width:44%}\n"
+         ".table{margin:.4rem 0}main>figure{float:right;width:38%;margin:0 0 .5rem 1.5rem}\n"
+         "pre{font-size:7pt;white-space:pre-wrap}h2{break-after:avoid}}\n")
 
 
 def stor_page(stor, path):
@@ -23,9 +35,20 @@ def stor_page(stor, path):
         with open(out, encoding="utf-8") as file:
             text = file.read()
     style = re.search(r"<style>\n(.*?)</style>", text, re.S).group(1)
-    plots = {re.search(r'aria-labelledby="(\S+)-t', svg).group(1): svg
+    plots = {re.search(r'aria-labelledby="(\S+)-t', svg).group(1): named(svg)
              for svg in re.findall(r"<svg .*?</svg>", text, re.S)}
     return style, plots
+
+
+def named(svg):
+    """With the report's names of subjects in place of stor bench's, which are shortened in their midst."""
+    def name(text):
+        head, _, tail = text.group(2).partition("…")
+        for subject in (*naming.NAMES, *naming.BACKENDS):
+            if text.group(2) == subject or (tail and subject.startswith(head) and subject.endswith(tail)):
+                return text.group(1) + naming.name_of(subject) + "<"
+        return text.group()
+    return re.sub(r'(<text [^>]*class="name"[^>]*>)([^<]*)<', name, svg)
 
 
 def plot_alone(style, svg):
@@ -43,8 +66,9 @@ def inline(text):
             out.append("<code>%s</code>" % html.escape(part))
             continue
         part = html.escape(part, quote=False)
-        part = re.sub(r"!\[([^]]*)\]\(([^)]*)\)", "", part)
-        part = re.sub(r"\[([^]]*)\]\(([^)]*)\)", r'<a href="\2">\1</a>', part)
+        # The other document is a page, too.
+        part = re.sub(r"\[([^]]*)\]\(([^)]*?)(\.md)?\)", lambda link: '<a href="%s%s">%s</a>' % (
+            link.group(2), ".html" if link.group(3) else "", link.group(1)), part)
         part = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", part)
         out.append(part)
     return "".join(out)
@@ -68,18 +92,26 @@ def table(lines):
     return "\n".join(out)
 
 
+def figure(plots, name, caption):
+    if name not in plots:
+        return ""
+    return "<figure><figcaption>%s</figcaption>%s</figure>" % (inline(caption), plots[name])
+
+
 def body(markdown, plots):
-    """Blocks are separated by empty lines; "<!-- plot NAME -->" is where a plot belongs. Details are
-    elements of HTML in Markdown, too."""
+    """Blocks are separated by empty lines; an image, and lines "<!-- plot NAME: CAPTION -->", are where plots
+    belong. Details are elements of HTML in Markdown, too."""
     out = []
     for block in re.findall(r"```.*?\n```|(?:[^\n]+\n?)+", markdown, re.S):
         block = block.strip("\n")
-        plot = re.match(r"<!-- plot (\S+) -->", block)
+        image = re.fullmatch(r"!\[(.*)\]\((.*)\)", block)
+        found = re.findall(r"<!-- plot (\S+): (.*) -->", block)
         if block.startswith("```"):
             out.append("<pre tabindex=\"0\"><code>%s</code></pre>" % html.escape(block.split("\n", 1)[1].rsplit("\n", 1)[0]))
-        elif plot:
-            if plot.group(1) in plots:
-                out.append("<figure>%s</figure>" % plots[plot.group(1)])
+        elif image:
+            out.append(figure(plots, image.group(2), image.group(1)))
+        elif found:
+            out.append('<div class="figures">%s</div>' % "\n".join(figure(plots, *one) for one in found))
         elif block.startswith("<details>"):
             out.append("<details><summary>%s</summary>" % inline(re.search("<summary>(.*)</summary>", block).group(1)))
         elif block == "</details>":

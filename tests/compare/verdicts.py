@@ -3,11 +3,12 @@
 import collections
 
 import figures
+from naming import DIRECT, ENGINE
 
 # A row of a data file; with_limits: the one with limits.
 Row = collections.namedtuple("Row", "bench index workload with_limits")
 PEERS = ("lxc", "docker")
-ORDER = ("host", "dir", "loop", "ploop:attach=engine", "ploop:attach=direct:layout=raw:clone=overlay", *PEERS)
+ORDER = ("host", "dir", "loop", ENGINE, DIRECT, *PEERS)
 
 
 def rows(data, topic):
@@ -87,9 +88,14 @@ def verdict(data, row, subject, base):
     return "better" if (ratio["low"] > 1) == (metric(data, row)["better"] == "more") else "worse"
 
 
-def ratio_text(data, row, subject, base):
-    at = place(row, base, subject, data) + ["ratio"]
-    return "%s× [%s, %s]" % tuple(data.number("figures.json", at + [edge], "ratio") for edge in ("median", "low", "high"))
+def ratio_at(data, row, subject, peer):
+    """Where the ratio of a subject's figure to a peer's is: its median, low and high."""
+    return place(row, peer, subject, data) + ["ratio"]
+
+
+def with_outcome(data, row, peer, found):
+    """stor's backends with this verdict."""
+    return [subject for subject in stors(data, row) if verdict(data, row, subject, peer) == found]
 
 
 def plot(row):
