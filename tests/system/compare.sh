@@ -101,6 +101,180 @@ test_changed_data_is_found() {
 	done
 }
 
+# --- what the report says ----------------------------------------------------------------------
+
+# Printed on A4 with default margins by Chromium, more words, lines or rows than these fill a third page.
+test_the_report_is_two_pages() {
+	copy_report
+	is_two_pages
+	alter 'middle ** 2 / (value or 1)'
+	is_two_pages
+	copy_report
+	# As with very many rounds, which show each difference.
+	alter mine
+	is_two_pages
+}
+is_two_pages() {
+	local words lines rows
+	rows=$(grep -c '^|' docs/comparison.md)
+	sed -E '/^\|/d; s/\]\([^)]*\)//g' docs/comparison.md >text
+	words=$(wc -w <text)
+	[ "$words" -le 1525 ] || fail "$words words outside of tables"
+	lines=$(fold -s -w 115 text | grep -c .)
+	[ "$lines" -le 95 ] || fail "$lines lines outside of tables"
+	# Two tables, each with a head of two lines.
+	[ "$rows" -le 26 ] || fail "$rows lines of tables"
+	! grep -q '^```' docs/comparison.md || fail 'output of containers is for the details'
+	grep -q '(comparison-details.md)' docs/comparison.md || fail 'no link to the details'
+}
+
+# alter EXPRESSION: a report of other samples. value is what was measured, of a subject at a workload; middle
+# is the median of all values there, and mine of that subject's.
+alter() {
+	(cd docs/comparison-data && python3 - "$1" <<-'END'
+		import json, statistics, sys
+		for name in ("start", "processor", "limits", "disk", "network", "operations"):
+		    lines = [json.loads(line) for line in open(name + ".jsonl")]
+		    cases = {line["case"]: line for line in lines if line["type"] == "case"}
+		    samples = [(line, cases[line["case"]]) for line in lines if line["type"] == "sample"]
+		    there = {}
+		    for line, case in samples:
+		        for metric, value in line["values"].items():
+		            there.setdefault((case["workload"], metric), []).append(value or 1)
+		            there.setdefault((case["case"], metric), []).append(value)
+		    for line, case in samples:
+		        for metric, value in line["values"].items():
+		            line["values"][metric] = eval(sys.argv[1], {
+		                "value": value, "subject": case["subject"], "workload": case["workload"],
+		                "middle": statistics.median(there[case["workload"], metric]),
+		                "mine": statistics.median(there[case["case"], metric])})
+		    open(name + ".jsonl", "w").write("".join(json.dumps(line) + "\n" for line in lines))
+	END
+	)
+	expect 0 python3 "$COMPARE/report.py" "$STOR" docs
+	expect 0 check
+}
+
+# Prints each verdict that the figures give, as it finds it by itself, and fails where the text says another
+# thing, or gives a reason for what is not so.
+verdicts() {
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$COMPARE python3 - <<-'END'
+		import json, re, check, naming, reasons
+		text = open("docs/comparison.md", encoding="utf-8").read()
+		sections = {found: re.search(r"^## Where stor %s, and why\n\n(.*?)\n\n##" % word, text, re.S | re.M).group(1)
+		            for found, word in (("better", "is better"), ("worse", "loses"))}
+		all_verdicts, great, small, shown, ratios = [], [], [], set(), {}
+		for bench, by_base in json.load(open("docs/comparison-data/figures.json")).items():
+		    for peer in "lxc", "docker":
+		        better = {metric["name"]: metric["better"] for metric in by_base[peer]["metrics"]}
+		        for row in by_base[peer]["rows"]:
+		            for cell in row["cells"]:
+		                ratio = cell["metrics"].get(row["metric"], {}).get("ratio")
+		                if cell["subject"] in naming.NAMES or not ratio:
+		                    continue
+		                limits = " with limits" if "cpus" in row["conditions"] else ""
+		                shown.add((row["workload"] + limits, peer, cell["subject"]))
+		                if ratio["low"] <= 1 <= ratio["high"]:
+		                    continue
+		                is_more = ratio["median"] > 1
+		                ratios.setdefault((row["workload"], naming.BACKENDS[cell["subject"]]), []).append(ratio["median"])
+		                found = "better" if is_more == (better[row["metric"]] == "more") else "worse"
+		                all_verdicts.append((found, row["workload"] + limits, peer, cell["subject"]))
+		                kind = small if 0.95 < ratio["median"] < 1 / 0.95 else great
+		                kind.append((found, row["workload"], peer, cell["subject"], is_more, limits))
+		for found, section in sections.items():
+		    items = section.split("\n")
+		    for workload, says in naming.SAYS.items():
+		        mine = [claim for claim in great if claim[:2] == (found, workload)]
+		        item = [item for item in items if item.startswith("- " + says)]
+		        assert len(item) == bool(mine), (found, workload, item)
+		        if not mine:
+		            continue
+		        said = re.split("[,;] because|; no cause|, for the same", item[0])[0]
+		        for peer in "lxc", "docker":
+		            assert (naming.NAMES[peer] + "'s" in said) == any(claim[2] == peer for claim in mine), (found, workload, peer)
+		        # Less is told as "0.5 of", more as "2 times", and of hundreds the figures; each beside its own backend.
+		        is_near = any(0.01 < ratio < 100 for claim in mine for ratio in ratios[workload, naming.BACKENDS[claim[3]]])
+		        assert (" times " in said) == (is_near and mine[0][4]), (found, workload, said)
+		        for number, backend in re.findall(r"([\d.]+)(?: \[[^]]*\])? \((%s)\)" % "|".join(naming.BACKENDS.values()), said):
+		            assert number in [check.significant(ratio, digits) for ratio in ratios[workload, backend] for digits in (2, 3)], said
+		        named = set(re.findall("|".join(naming.BACKENDS.values()), re.sub(r"all but [a-z ]*|\(on [^)]*\)", "", said)))
+		        claimed = {naming.BACKENDS[claim[3]] for claim in mine}
+		        assert named <= claimed, (found, workload, named, claimed)
+		        assert named == claimed or re.search(" to |every backend|all but", said), (found, workload, named, claimed)
+		        lacking = [{naming.BACKENDS[subject] for row, its, subject in shown if (row, its) == (workload + limits, peer)} -
+		                   {naming.BACKENDS[claim[3]] for claim in mine if (claim[2], claim[5]) == (peer, limits)}
+		                   for peer in ("lxc", "docker") for limits in ("", " with limits")
+		                   if any((claim[2], claim[5]) == (peer, limits) for claim in mine)]
+		        assert "every backend" not in said or set() in lacking, said
+		        assert all({name} in lacking for name in re.findall("all but (ploop [a-z]+|[a-z]+)", said)), said
+		        # Where a verdict is one of only those without limits, or with them.
+		        differs = any((workload + " with limits", *claim[2:4]) in shown and
+		                      (found, workload + " with limits", *claim[2:4]) not in all_verdicts if not claim[5] else
+		                      (*claim[:5], "") not in great for claim in mine)
+		        assert ("with" in said) == differs, (found, workload, said)
+		    little = [item for item in items if item.startswith("- By less than a twentieth")]
+		    assert len(little) == any(claim[0] == found for claim in small), found
+		    for reason in reasons.REASONS:
+		        holds = any(reasons.explains(reason, found, *claim[1:4]) for claim in great if claim[0] == found)
+		        assert (reason.text in section) == holds, (found, reason)
+		print("\n".join(sorted(" ".join(verdict) for verdict in all_verdicts)))
+	END
+}
+
+test_sentences_turn_with_the_data() {
+	copy_report
+	expect 0 verdicts
+	sed 's/^better/x/; s/^worse/better/; s/^x/worse/' "$OUT" | sort >turned
+	[ "$(wc -l <turned)" -gt 40 ] || fail 'hardly a verdict'
+	# What was more is less, by as much.
+	alter 'middle ** 2 / (value or 1)'
+	expect 0 verdicts
+	same "$(cat "$OUT")" "$(cat turned)"
+	for name in comparison comparison-details; do
+		! cmp -s docs/$name.md "$TOP/docs/$name.md" || fail "$name.md is as before"
+	done
+}
+
+test_a_slow_backend_loses_without_others_reasons() {
+	copy_report
+	alter 'value * 100 if (subject, workload) == ("dir", "start") else value'
+	expect 0 verdicts
+	grep -q '^worse start lxc dir$' "$OUT" || fail 'dir is not slow'
+	sed -n '/^## Where stor loses/,/^## Where no/p' docs/comparison.md | grep 'Starting and ending' >start
+	grep -q 'no cause is known on dir beside LXC and beside Docker' start || fail "$(cat start)"
+	! sed -n '/^## Where stor is better/,/^## Where stor loses/p' docs/comparison.md | grep -F 'Starting and ending' | grep -q '[(]dir[)]\|on dir' ||
+		fail 'dir starts better all the same'
+}
+
+test_equal_data_give_no_verdict() {
+	copy_report
+	alter middle
+	expect 0 verdicts
+	same "$(cat "$OUT")" ''
+	same "$(grep -c '^Nowhere is that shown\.$' docs/comparison.md)" 2
+	! grep -q 'because\|no cause' docs/comparison.md || fail 'a difference that is none has a cause'
+	grep -q 'On no backend, with limits or without, is a difference shown from LXC or Docker at start to exit' docs/comparison.md
+}
+
+test_what_is_said_of_isolation_is_seen() {
+	copy_report
+	local told='stor grants no more than the others|Limits of memory and processes hold in all\.'
+	same "$(grep -oE "$told" docs/comparison.md | wc -l)" 2
+	sed -i 's/held 0$/held 419430400/' docs/comparison-data/inside-docker.txt
+	sed -i 's/^CapEff:.*/CapEff:\t000001ffffffffff/' docs/comparison-data/inside-stor.txt
+	sed -i 's/started 97$/started 150/' docs/comparison-data/inside-lxc.txt
+	alter value
+	! grep -E "$told" docs/comparison.md || fail 'what is no longer so'
+	grep -q 'The limit of memory did not hold in Docker\. The limit of processes did not hold in LXC\.' docs/comparison.md
+	# One more namespace is the host's.
+	jq -r '.namespaces[] | select(startswith("net:"))' docs/comparison-data/host.json >net
+	sed -i "s/^net:.*/$(cat net)/" docs/comparison-data/inside-lxc.txt
+	alter value
+	! grep 'its own network' docs/comparison.md || fail 'a network that is shared is its own'
+	grep -q '`ps` shows its own processes alone and `mount` its own mounts' docs/comparison.md
+}
+
 # --- what is measured --------------------------------------------------------------------------
 
 # What is measured is told, and what is told is measured; with limits, all that has a row without them.
