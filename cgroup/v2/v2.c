@@ -178,14 +178,18 @@ static int limit_device_io(const struct cgroup_dir *dir, const struct cgroup_io 
 	return 0;
 }
 
-/* BFQ has a file of its own, with v1's range. */
+/* BFQ has a file of its own, with v1's range; the other one is iocost's. Some disks may have the
+ * one, and some the other. */
 static int limit_io_weight(const struct cgroup_dir *dir, uint64_t weight, struct stor_err *err)
 {
 	char ignored[2];
+	bool has_bfq = cgroup_read(dir, "io.bfq.weight", ignored, sizeof(ignored));
 
-	if (cgroup_read(dir, "io.bfq.weight", ignored, sizeof(ignored)))
-		return cgroup_set(dir, "io.bfq.weight", "--io-weight", NULL, err, "%" PRIu64,
-		                  1 + (weight - 1) * 999 / 9999);
+	if (has_bfq && cgroup_set(dir, "io.bfq.weight", "--io-weight", NULL, err, "%" PRIu64,
+	                          1 + (weight - 1) * 999 / 9999) < 0)
+		return -1;
+	if (has_bfq && !cgroup_read(dir, "io.weight", ignored, sizeof(ignored)))
+		return 0;
 	return cgroup_set(dir, "io.weight", "--io-weight",
 	                  "weights need the I/O scheduler BFQ, or CONFIG_BLK_CGROUP_IOCOST", err,
 	                  "default %" PRIu64, weight);

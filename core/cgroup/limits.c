@@ -261,7 +261,7 @@ const char *cgroup_asked_option(const struct cgroup_asked *asked, uint32_t contr
 	case CGROUP_PIDS:
 		return l->pids_max ? "--pids-limit" : NULL;
 	case CGROUP_IO:
-		return l->io_weight ? "--io-weight" : asked->io_count ? "--device-…" : NULL;
+		return l->io_weight ? asked->weight_option : asked->io_count ? "--device-…" : NULL;
 	case CGROUP_HUGETLB:
 		return l->hugetlb_count ? "--hugetlb" : NULL;
 	case CGROUP_DEVICES:

@@ -28,9 +28,10 @@ struct cgroup_asked {
 	size_t io_count;
 	struct cgroup_asked_device *devices;
 	size_t device_count;
-	char *parent;     /* NULL: the default */
-	bool is_ns_host;  /* the container sees the host's cgroup namespace */
-	bool is_disabled; /* no cgroup, and no device filter */
+	const char *weight_option; /* which one gave limits.io_weight, in its own scale */
+	char *parent;              /* NULL: the default */
+	bool is_ns_host;           /* the container sees the host's cgroup namespace */
+	bool is_disabled;          /* no cgroup, and no device filter */
 };
 
 void cgroup_asked_free(struct cgroup_asked *asked);

@@ -74,6 +74,7 @@ int cgroup_ask_io_weight(struct cgroup_asked *asked, const char *value, struct s
 
 	if (str_to_u64(value, weight) < 0 || *weight < 1 || *weight > 10000)
 		return opts_fail_value("--io-weight", value, "a number from 1 to 10000", err);
+	asked->weight_option = "--io-weight";
 	return 0;
 }
 
@@ -84,6 +85,7 @@ int cgroup_ask_blkio_weight(struct cgroup_asked *asked, const char *value, struc
 	if (str_to_u64(value, &weight) < 0 || weight < 10 || weight > 1000)
 		return opts_fail_value("--blkio-weight", value, "a number from 10 to 1000", err);
 	asked->limits.io_weight = 1 + (weight - 10) * 9999 / 990;
+	asked->weight_option = "--blkio-weight";
 	return 0;
 }
 

@@ -36,7 +36,8 @@ void cgroup_machine_free(struct cgroup_machine *machine);
 const struct cgroup_hierarchy *cgroup_machine_home(const struct cgroup_machine *machine,
                                                    uint32_t controller);
 
-/* Does the I/O scheduler of any disk heed weights? The kernel takes them anyway. */
+/* Does anything heed weights: BFQ as the scheduler of any disk, or iocost? The kernel takes them
+ * anyway. */
 bool cgroup_machine_weighs_io(void);
 
 /* Controllers among words that spaces, commas or the end part. */

@@ -214,8 +214,8 @@ static int add_servers(struct cgroup *cgroup, const struct root *root,
 	return 0;
 }
 
-/* Of limits that the kernel takes, and does not always hold: version 1 charges what it writes back
- * to nobody, and few schedulers of disks weigh. */
+/* A limit that the kernel takes, and does not always hold: version 1 charges what it writes back to
+ * nobody. */
 static void warn_of_weak_limits(const struct cgroup_asked *asked, const struct cgroup *cgroup)
 {
 	bool limits_writes = false, is_v1 = false;
@@ -227,10 +227,20 @@ static void warn_of_weak_limits(const struct cgroup_asked *asked, const struct c
 	if (limits_writes && is_v1)
 		log_warn("limits of writes hold direct writes alone: cgroups of version 1 do not "
 		         "count buffered ones");
-	if (asked->limits.io_weight && !cgroup_machine_weighs_io())
-		log_warn("--io-weight has no effect now: no disk of this machine has the I/O "
-		         "scheduler BFQ (/sys/block/DISK/queue/scheduler), nor iocost of cgroups "
-		         "of version 2 (io.cost.qos)");
+}
+
+/* The kernel takes a weight also where nothing heeds it. */
+static int check_weight(const struct cgroup_asked *asked, struct stor_err *err)
+{
+	if (!asked->limits.io_weight || cgroup_machine_weighs_io())
+		return 0;
+	err_fail(err, STOR_UNSUPPORTED, 0,
+	         "%s would have no effect: no disk of this machine has the I/O scheduler BFQ, nor "
+	         "iocost of cgroups of version 2",
+	         cgroup_asked_option(asked, CGROUP_IO));
+	err_hint(err, "modprobe bfq; echo bfq >/sys/block/DISK/queue/scheduler; or, with version "
+	              "2: echo \"MAJOR:MINOR enable=1\" >/sys/fs/cgroup/io.cost.qos");
+	return -1;
 }
 
 static int make(struct store *store, const char *id, const struct container_config *config,
@@ -249,6 +259,8 @@ static int make(struct store *store, const char *id, const struct container_conf
 		                    .ctx = (void *)(uintptr_t)config };
 	int disk_count;
 
+	if (check_weight(asked, err) < 0)
+		return -1;
 	if (wish.filter_only || config->caps & CAPS_FOR_DEVICES)
 		wish.needed |= CGROUP_DEVICES;
 	if (config->init_system)
@@ -332,6 +344,8 @@ int container_update_cgroup(struct store *store, const char *id,
 
 	if (!wish.needed)
 		return 0;
+	if (check_weight(asked, err) < 0)
+		return -1;
 	disk_count = find_disks(asked, DISKS_BY_PATH | DISK_OF_ROOT, root_disk, disks, err);
 	if (disk_count < 0 ||
 	    container_open_cgroup_with(store, id, &wish, cgroup, &is_new, err) < 0)

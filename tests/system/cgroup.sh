@@ -104,10 +104,23 @@ kernel_has() {
 	same "$2: $(sed "s/^$disk /DISK /; s/^[0-9]*:[0-9]* /ROOT /" "$(leaf_of "$1" payload "$2")" | sort)" "$2: $3"
 }
 
+# weight_is ID NUMBER: in the files of all that may heed it, each in its scale.
+weight_is() {
+	if is_v2; then
+		kernel_has "$1" io.weight "default $2"
+		kernel_has "$1" io.bfq.weight "default $((1 + ($2 - 1) * 999 / 9999))"
+	else
+		kernel_has "$1" blkio.bfq.weight $((10 + ($2 - 1) * 990 / 9999))
+	fi
+}
+# schedule DISK NAME
+schedule() { echo "$2" >"/sys/block/${1#/dev/}/queue/scheduler"; }
+
 test_every_limit_reaches_the_kernel() {
 	local id disk huge=hugetlb.2MB.max
 	truncate -s 8M file
 	disk=$(losetup -f --show file)
+	schedule "$disk" bfq
 	"$STOR" run --rm --name all --backend loop --size 128M --cpus 0.5 --cpu-weight 50 --cpuset-cpus 0 --cpuset-mems 0 \
 		--memory 64M --memory-reservation 32M --memory-swap 96M --pids-limit 44 --hugetlb 2M:64M \
 		--device-read-bps root:10M --device-write-bps root:11M --device-read-iops "$disk:100" --device-write-iops "$disk:200" \
@@ -120,13 +133,13 @@ test_every_limit_reaches_the_kernel() {
 	kernel_has "$id" cpuset.mems 0
 	[ -n "$(leaf_of "$id" payload $huge)" ] || huge=hugetlb.2MB.limit_in_bytes
 	kernel_has "$id" $huge 67108864
+	weight_is "$id" 5000
 	if is_v2; then
 		kernel_has "$id" cpu.max '50000 100000'
 		kernel_has "$id" cpu.weight 50
 		kernel_has "$id" memory.max 67108864
 		kernel_has "$id" memory.low 33554432
 		kernel_has "$id" memory.swap.max 33554432
-		kernel_has "$id" io.weight 'default 5000'
 		kernel_has "$id" io.max "$(printf '%s\n' 'DISK rbps=max wbps=max riops=100 wiops=200' 'ROOT rbps=10485760 wbps=11534336 riops=max wiops=max')"
 	else
 		kernel_has "$id" cpu.cfs_quota_us 50000
@@ -135,27 +148,71 @@ test_every_limit_reaches_the_kernel() {
 		kernel_has "$id" memory.limit_in_bytes 67108864
 		kernel_has "$id" memory.soft_limit_in_bytes 33554432
 		kernel_has "$id" memory.memsw.limit_in_bytes 100663296
-		kernel_has "$id" blkio.bfq.weight 504
 		kernel_has "$id" blkio.throttle.read_bps_device 'ROOT 10485760'
 		kernel_has "$id" blkio.throttle.write_bps_device 'ROOT 11534336'
 		kernel_has "$id" blkio.throttle.read_iops_device 'DISK 100'
 		kernel_has "$id" blkio.throttle.write_iops_device 'DISK 200'
 	fi
 	end_all
-	losetup -d "$(losetup -j file | cut -d: -f1)"
+	disk=$(losetup -j file | cut -d: -f1)
+	schedule "$disk" none
+	losetup -d "$disk"
 }
 
-# with_scheduler WORDS: a run with a weight where a disk has these schedulers.
+# with_scheduler WORDS STATUS COMMAND…: stor, where a disk has these schedulers, and no other has any.
 with_scheduler() {
-	expect 0 unshare -m sh -c 'mount -t tmpfs none /sys/block && mkdir -p /sys/block/disk/queue &&
-		echo "$1" >/sys/block/disk/queue/scheduler && shift && exec "$@"' sh "$1" "$STOR" run --rm --io-weight 50 true
+	local words=$1 status=$2
+	shift 2
+	expect "$status" unshare -m sh -c 'mount -t tmpfs none /sys/block && mkdir -p /sys/block/disk/queue &&
+		echo "$1" >/sys/block/disk/queue/scheduler && shift && exec "$@"' sh "$words" "$STOR" "$@"
+}
+NO_BFQ='none [mq-deadline] bfq' BFQ='none mq-deadline [bfq]'
+no_weight() {
+	err_has "(^stor: |: )$1 would have no effect: no disk of this machine has the I/O scheduler BFQ"
+	err_has 'hint: modprobe bfq; echo bfq >/sys/block/DISK/queue/scheduler; .*/io.cost.qos$'
 }
 
-test_a_weight_that_no_disk_heeds_is_warned_of() {
-	with_scheduler 'none [mq-deadline] bfq'
-	err_has 'warning: --io-weight has no effect now: no disk of this machine has the I/O scheduler BFQ'
-	with_scheduler 'none mq-deadline [bfq]'
+test_a_weight_that_no_disk_heeds_is_refused() {
+	with_scheduler "$NO_BFQ" 125 run --name box --io-weight 50 --mount type=volume,src=data,dst=/data true
+	no_weight --io-weight
+	with_scheduler "$NO_BFQ" 125 run -d --name box --blkio-weight 50 sleep 1000
+	no_weight --blkio-weight
+	# Nothing was begun.
+	same "$(our_cgroups)$(ls "$STOR_STORE/containers")$(run_stor volume ls -q)" 0
+	with_scheduler "$BFQ" 0 run --rm --name box --io-weight 50 true
 	same "$(cat "$ERR")" ''
+	# One that is only made needs no disk that heeds it; each start does.
+	with_scheduler "$NO_BFQ" 0 create --name box --io-weight 50 true
+	with_scheduler "$NO_BFQ" 5 start -a box
+	no_weight --io-weight
+	with_scheduler "$NO_BFQ" 5 start box
+	no_weight --io-weight
+	same "$(our_cgroups) $(run_stor ps -a --format '{{.status}}')" '0 created'
+	with_scheduler "$BFQ" 0 start -a box
+	with_scheduler "$NO_BFQ" 5 start box
+	same "$(our_cgroups) $(run_stor ps -a --format '{{.status}}')" '0 exited (0)'
+	expect 0 run_stor rm box
+}
+
+test_a_weight_that_no_disk_heeds_changes_nothing() {
+	local id disk=- before
+	expect 0 run_stor run -d --name box --pids-limit 50 sleep 1000
+	id=$(id_of box)
+	before=$(run_stor inspect box)
+	with_scheduler "$NO_BFQ" 5 update --pids-limit 20 --io-weight 5000 box
+	no_weight --io-weight
+	kernel_has "$id" pids.max 50
+	same "$(run_stor inspect box)" "$before"
+	with_scheduler "$BFQ" 0 update --pids-limit 20 --blkio-weight 500 box
+	kernel_has "$id" pids.max 20
+	weight_is "$id" 4950
+	expect 0 run_stor rm -f box
+	# One without limits is given no cgroup either.
+	expect 0 run_stor run -d --name plain sleep 1000
+	before=$(find /sys/fs/cgroup -name "stor-$(id_of plain)*" | sort)
+	with_scheduler "$NO_BFQ" 5 update --io-weight 5000 plain
+	same "$(find /sys/fs/cgroup -name "stor-$(id_of plain)*" | sort)" "$before"
+	expect 0 run_stor rm -f plain
 }
 
 # Seconds for what takes one at the limit's rate, less the kernel's first slice of time.

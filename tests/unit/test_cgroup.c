@@ -96,6 +96,7 @@ static const char *const files[] = {
 	"memory.low",
 	"memory.swap.max",
 	"io.weight",
+	"io.bfq.weight",
 	"io.max",
 	"hugetlb.2MB.max",
 	"cgroup.subtree_control",
@@ -190,6 +191,7 @@ static void translates_to_v2(void **state)
 	wrote(scratch, "memory.low", "50");
 	wrote(scratch, "memory.swap.max", "50");
 	wrote(scratch, "io.weight", "default 10000");
+	wrote(scratch, "io.bfq.weight", "1000");
 	/* The kernel keeps each key; here the last text lies over the end of a longer one. */
 	wrote(scratch, "io.max", "8:16 wiops=400");
 	wrote(scratch, "hugetlb.2MB.max", "4194304");
@@ -200,6 +202,8 @@ static void translates_to_v2(void **state)
 	/* A limit whose file this kernel does not have is named with its remedy. */
 	dir.controllers = CGROUP_IO;
 	assert_int_equal(unlinkat(scratch->fd, "io.weight", 0), 0);
+	assert_int_equal(v2->limit(&dir, &limits, &err), 0);
+	assert_int_equal(unlinkat(scratch->fd, "io.bfq.weight", 0), 0);
 	assert_int_equal(v2->limit(&dir, &limits, &err), -1);
 	assert_int_equal(err.status, STOR_UNSUPPORTED);
 	assert_non_null(strstr(err.text, "--io-weight: this kernel has no"));

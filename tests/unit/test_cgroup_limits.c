@@ -63,6 +63,7 @@ static void sizes_and_numbers(void **state)
 	refuses(cgroup_ask_blkio_weight, "9");
 	accepts(cgroup_ask_blkio_weight, "1000", &a);
 	assert_int_equal(a.limits.io_weight, 10000);
+	assert_string_equal(cgroup_asked_option(&a, CGROUP_IO), "--blkio-weight");
 	accepts(cgroup_ask_hugetlb, "2M:64M", &a);
 	accepts(cgroup_ask_hugetlb, "1g:0", &a);
 	assert_string_equal(a.hugetlb[0].page, "2MB");
