@@ -98,7 +98,7 @@ static struct container_config changes_of(const struct container_config *whole)
 static int apply(struct store *store, const char *id, const struct record *record, bool is_running,
                  struct stor_err *err)
 {
-	cleanup_cgroup_undo struct cgroup_undo undo = { .written = { STRV_INIT } };
+	cleanup_cgroup_undo struct cgroup_undo undo = { .whole = { STRV_INIT } };
 	cleanup_cgroup struct cgroup cgroup = CGROUP_INIT;
 	cleanup_config struct container_config whole;
 	struct container_config changes;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The cgroup of one container: a directory stor-ID in each hierarchy that it uses, with two leaves.
- * `payload` has the container's processes: limits, freezing and killing act on it. `server` has
- * those that serve its volumes: they are never frozen, since whoever syncs the host's filesystems
- * waits for them, and have a bound of their own. In a hierarchy of version 1 that has no more than
- * the devices, the freezer or a service manager's name stor-ID itself is the payload, for a server
- * has no use for it.
+ * `payload` has the container's processes: limits, freezing and killing act on it, while stor-ID
+ * has what counts among other containers: weights, and version 2's memory that is kept. `server`
+ * has those that serve its volumes: they are never frozen, since whoever syncs the host's
+ * filesystems waits for them, and have a bound of their own. In a hierarchy of version 1 that has
+ * no more than the devices, the freezer or a service manager's name stor-ID itself is the payload,
+ * for a server has no use for it.
  *
  * STATE/cgroups/ID names the directories, and is written before they are made; so whoever finds it
  * can remove them. Keys: "place" (several): "v1|v2 CONTROLLERS PATH", "made" (several): a directory
@@ -115,13 +116,13 @@ int cgroup_add_server(struct cgroup *cgroup, int pidfd, struct stor_err *err);
  * outside when it returns; STOR_BUSY: they fork faster than that. */
 int cgroup_adopt(struct cgroup *cgroup, pid_t pid, struct stor_err *err);
 
-/* What cgroup_update() has changed: a list for each place. */
+/* What cgroup_update() has changed: a list for each place's stor-ID, and one for its payload. */
 struct cgroup_undo {
-	struct strv written[CGROUP_HIERARCHIES_MAX];
+	struct strv whole[CGROUP_HIERARCHIES_MAX], payload[CGROUP_HIERARCHIES_MAX];
 };
 
 /*
- * Change the limits that the payload lives under: those that are set in `limits`, whose controllers
+ * Change the limits of the container: those that are set in `limits`, whose controllers
  * the cgroup has. When one is refused, all are as they were. STOR_BUSY: less memory than is in use.
  * *undo, empty before, is for cgroup_update_undo(), and then cgroup_undo_free(). NULL: what is
  * refused is the cgroup's end, and nothing is put back.

@@ -35,6 +35,14 @@ bool cgroup_has_leaves(const struct cgroup_place *place);
 /* Make the leaf's directory and open it. */
 int cgroup_make_leaf(struct cgroup_place *place, enum cgroup_leaf leaf, struct stor_err *err);
 
+/*
+ * Hand a place's limits to its module: those that the payload lives under to the payload, and what
+ * says how the container stands among others to stor-ID. What was there before is noted in both
+ * lists, if they are not NULL; of a failure, too.
+ */
+int cgroup_apply_limits(const struct cgroup_place *place, const struct cgroup_limits *limits,
+                        struct strv *undo_whole, struct strv *undo_payload, struct stor_err *err);
+
 /* As cgroup_adopt(), into either leaf. */
 int cgroup_adopt_into(struct cgroup *cgroup, enum cgroup_leaf leaf, pid_t pid,
                       struct stor_err *err);

@@ -185,17 +185,13 @@ int cgroup_make_leaf(struct cgroup_place *place, enum cgroup_leaf leaf, struct s
 static int make_place(struct making *m, struct cgroup_place *place, size_t mount_length,
                       struct stor_err *err)
 {
-	cleanup_free char *path = cgroup_leaf_path(place, CGROUP_PAYLOAD);
-	struct cgroup_dir dir;
-
 	if (make_path(m, place, mount_length, err) < 0)
 		return -1;
 	drop_unreached(place);
 	if (cgroup_make_leaf(place, CGROUP_PAYLOAD, err) < 0)
 		return -1;
 	kill_point("cgroup-made");
-	dir = (struct cgroup_dir){ place->leaf_fds[CGROUP_PAYLOAD], path, place->controllers };
-	return place->module->limit(&dir, m->wish->limits, err);
+	return cgroup_apply_limits(place, m->wish->limits, NULL, NULL, err);
 }
 
 /* --- choosing and recording ----------------------------------------------------------------- */

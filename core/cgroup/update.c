@@ -11,8 +11,10 @@
 
 void cgroup_undo_free(struct cgroup_undo *undo)
 {
-	for (size_t i = 0; i < CGROUP_HIERARCHIES_MAX; i++)
-		strv_free(&undo->written[i]);
+	for (size_t i = 0; i < CGROUP_HIERARCHIES_MAX; i++) {
+		strv_free(&undo->whole[i]);
+		strv_free(&undo->payload[i]);
+	}
 }
 
 /* One "FILE TEXT". */
@@ -27,26 +29,33 @@ static void write_back(int dir_fd, const char *written)
 		log_debug("put a limit back: %s: %m", written);
 }
 
+/* The last first. */
+static void write_all_back(int dir_fd, const struct strv *written)
+{
+	for (size_t n = written->count; n > 0; n--)
+		write_back(dir_fd, written->items[n - 1]);
+}
+
 void cgroup_update_undo(struct cgroup *cgroup, struct cgroup_undo *undo)
 {
-	for (size_t i = 0; i < cgroup->count; i++)
-		for (size_t n = undo->written[i].count; n > 0; n--)
-			write_back(cgroup->places[i].leaf_fds[CGROUP_PAYLOAD],
-			           undo->written[i].items[n - 1]);
+	for (size_t i = 0; i < cgroup->count; i++) {
+		const struct cgroup_place *place = &cgroup->places[i];
+
+		write_all_back(place->leaf_fds[CGROUP_PAYLOAD], &undo->payload[i]);
+		if (undo->whole[i].count) {
+			cleanup_close int fd = cgroup_open_dir(place->path);
+
+			write_all_back(fd, &undo->whole[i]);
+		}
+	}
 }
 
 int cgroup_update(struct cgroup *cgroup, const struct cgroup_limits *limits,
                   struct cgroup_undo *undo, struct stor_err *err)
 {
 	for (size_t i = 0; i < cgroup->count; i++) {
-		const struct cgroup_place *place = &cgroup->places[i];
-		cleanup_free char *path = cgroup_leaf_path(place, CGROUP_PAYLOAD);
-		struct cgroup_dir dir = { .fd = place->leaf_fds[CGROUP_PAYLOAD],
-			                  .path = path,
-			                  .controllers = place->controllers,
-			                  .undo = undo ? &undo->written[i] : NULL };
-
-		if (place->module->limit(&dir, limits, err) == 0)
+		if (cgroup_apply_limits(&cgroup->places[i], limits, undo ? &undo->whole[i] : NULL,
+		                        undo ? &undo->payload[i] : NULL, err) == 0)
 			continue;
 		if (undo)
 			cgroup_update_undo(cgroup, undo);

@@ -49,6 +49,32 @@ test_half_a_processor_takes_twice_the_time() {
 	out_has ':[[:space:]]0$'
 }
 
+# shares LEAST MOST: for a second, a has so many times as much of the processor as b; soon, as after a change
+# the kernel first makes up for what was.
+shares() {
+	local a b count
+	for count in 1 2 3 4 5 6 7 8; do
+		a=$(reading a payload cpu_us) b=$(reading b payload cpu_us)
+		sleep 1
+		echo "$(reading a payload cpu_us) $a $(reading b payload cpu_us) $b $count" >had
+		! awk -v least="$1" -v most="$2" '{ a = $1 - $2; b = $3 - $4; exit !(a >= least * b && a <= most * b) }' had ||
+			return 0
+	done
+	fail "a has not $1 to $2 times what b has: $(cat had)"
+}
+
+test_weights_share_a_processor() {
+	local name
+	for name in a b; do
+		expect 0 run_stor run -d --name $name --cpuset-cpus 0 --cpu-weight 4000 sh -c 'while :; do :; done'
+	done
+	expect 0 run_stor update --cpu-weight 500 b
+	shares 5 12
+	expect 0 run_stor update --cpu-weight 62 a
+	shares 0.08 0.2
+	expect 0 run_stor rm -f a b
+}
+
 test_memory_limit_kills_within_the_container_alone() {
 	"$STOR" run --rm --name other --memory 16M sleep 1000 &
 	"$STOR" run --rm --name small --memory 16M --memory-swap 16M \
@@ -103,14 +129,19 @@ test_write_limit_holds_direct_writes() {
 kernel_has() {
 	same "$2: $(sed "s/^$disk /DISK /; s/^[0-9]*:[0-9]* /ROOT /" "$(leaf_of "$1" payload "$2")" | sort)" "$2: $3"
 }
+# whole_has ID FILE TEXT: that of the container's whole cgroup does, and the payload's does not.
+whole_has() {
+	same "$2: $(cat "$(find /sys/fs/cgroup -path "*/stor-$1/$2")")" "$2: $3"
+	[ "$(cat "$(leaf_of "$1" payload "$2")")" != "$3" ] || fail "the payload's $2 is $3, too"
+}
 
 # weight_is ID NUMBER: in the files of all that may heed it, each in its scale.
 weight_is() {
 	if is_v2; then
-		kernel_has "$1" io.weight "default $2"
-		kernel_has "$1" io.bfq.weight "default $((1 + ($2 - 1) * 999 / 9999))"
+		whole_has "$1" io.weight "default $2"
+		whole_has "$1" io.bfq.weight "default $((1 + ($2 - 1) * 999 / 9999))"
 	else
-		kernel_has "$1" blkio.bfq.weight $((10 + ($2 - 1) * 990 / 9999))
+		whole_has "$1" blkio.bfq.weight $((10 + ($2 - 1) * 990 / 9999))
 	fi
 }
 # schedule DISK NAME
@@ -136,15 +167,16 @@ test_every_limit_reaches_the_kernel() {
 	weight_is "$id" 5000
 	if is_v2; then
 		kernel_has "$id" cpu.max '50000 100000'
-		kernel_has "$id" cpu.weight 50
+		whole_has "$id" cpu.weight 50
 		kernel_has "$id" memory.max 67108864
 		kernel_has "$id" memory.low 33554432
+		same "$(cat "/sys/fs/cgroup/stor-$id/memory.low")" 33554432
 		kernel_has "$id" memory.swap.max 33554432
 		kernel_has "$id" io.max "$(printf '%s\n' 'DISK rbps=max wbps=max riops=100 wiops=200' 'ROOT rbps=10485760 wbps=11534336 riops=max wiops=max')"
 	else
 		kernel_has "$id" cpu.cfs_quota_us 50000
 		kernel_has "$id" cpu.cfs_period_us 100000
-		kernel_has "$id" cpu.shares 1286
+		whole_has "$id" cpu.shares 1286
 		kernel_has "$id" memory.limit_in_bytes 67108864
 		kernel_has "$id" memory.soft_limit_in_bytes 33554432
 		kernel_has "$id" memory.memsw.limit_in_bytes 100663296

@@ -15,10 +15,11 @@ declare -A V2=([memory]=memory.max [swap]=memory.swap.max [soft]=memory.low [cpu
 
 # limit_of NAME WHAT: what the kernel has.
 limit_of() {
-	local id file
+	local id file leaf=payload/
 	id=$(id_of "$1")
+	[ "$2" != weight ] || leaf=
 	for file in "${V1[$2]}" "${V2[$2]}"; do
-		file=$(find /sys/fs/cgroup -path "*/stor-$id/payload/$file" | head -n 1)
+		file=$(find /sys/fs/cgroup -path "*/stor-$id/$leaf$file" | head -n 1)
 		if [ -n "$file" ]; then cat "$file"; return; fi
 	done
 }
@@ -135,14 +136,15 @@ test_unlimited_again() {
 }
 
 test_what_the_kernel_refuses_changes_nothing() {
-	expect 0 run_stor run -d --name box --pids-limit 10 --memory 64M --memory-swap 64M --cpus 0.5 \
+	expect 0 run_stor run -d --name box --pids-limit 10 --memory 64M --memory-swap 64M --cpus 0.5 --cpu-shares 4096 \
 		sh -c 'x=$(head -c 30000000 /dev/zero | tr "\0" a); echo ready; sleep 1000; :'
 	wait_for logged box ready
-	expect 1 run_stor update --pids-limit 20 --cpus 0.7 --cpuset-cpus 4000 box
+	expect 1 run_stor update --pids-limit 20 --cpus 0.7 --cpu-weight 50 --cpuset-cpus 4000 box
 	err_has 'update box: --cpuset-cpus: '
 	err_has 'hint: choose among'
 	same "$(limit_of box pids)" 10
 	[[ "$(limit_of box cpus)" == 50000* ]] || fail "cpus: $(limit_of box cpus)"
+	limit_of box weight | grep -Eqx '157|4096' || fail "weight: $(limit_of box weight)"
 	expect 4 run_stor update --pids-limit 20 --memory 8M --memory-swap 8M box
 	err_has '--memory: 8(\.0)?M is less than the .* in use'
 	err_has 'hint: end some'
@@ -150,7 +152,7 @@ test_what_the_kernel_refuses_changes_nothing() {
 	same "$(limit_of box memory)" $((64 * M))
 	if has_swap_limit box; then same "$(swap_of box)" $((64 * M)); fi
 	same "$(status_of box)" running
-	same "$(options_of box | tr '\n' ' ')" 'cpus=0.5 memory-swap=64M memory=64M pids-limit=10 '
+	same "$(options_of box | tr '\n' ' ')" 'cpu-shares=4096 cpus=0.5 memory-swap=64M memory=64M pids-limit=10 '
 	expect 0 run_stor rm -f box
 	nothing_left
 }
