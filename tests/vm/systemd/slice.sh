@@ -28,7 +28,7 @@ service() {
 }
 
 our_id() { ls "$STOR_STATE/cgroups"; }
-limits() { cat "$SLICE/stor-$1"/payload/{memory.max,pids.max,cpu.max,cpu.weight,io.weight}; }
+limits() { cat "$SLICE/stor-$1"/{payload/{memory.max,pids.max,cpu.max},{cpu,io,io.bfq}.weight}; }
 
 test_first_of_all_it_is_systemd() {
 	same "$(cat /proc/1/comm)" systemd
@@ -53,11 +53,14 @@ test_without_the_slice_limits_are_refused_with_the_remedy() {
 
 test_limits_below_the_slice() {
 	with_slice
+	modprobe bfq
+	echo bfq >/sys/block/vda/queue/scheduler
 	expect 0 run_stor run --rm -m 64M --pids-limit 50 --cpus 0.5 --cpu-weight 50 -- true
 	expect 0 run_stor run -d --name a -m 64M --pids-limit 50 --cpus 0.5 --cpu-weight 50 --io-weight 20 -- sleep 1000
 	local before
 	before=$(limits "$(our_id)")
 	same "$(head -n 3 <<<"$before")" "$(printf '67108864\n50\n50000 100000')"
+	same "$(tail -n 3 <<<"$before")" "$(printf '50\ndefault 20\ndefault 2')"
 	# systemd sets up anew what it knows; and gives slices that it starts what they want.
 	systemctl daemon-reload
 	systemctl daemon-reexec
@@ -71,6 +74,7 @@ test_limits_below_the_slice() {
 	expect 0 run_stor rm -f a
 	[ -d "$SLICE" ] || fail 'the slice is gone'
 	same "$(find "$SLICE" -mindepth 1 -type d)" ''
+	echo none >/sys/block/vda/queue/scheduler
 	without_slice
 }
 
@@ -79,6 +83,7 @@ test_a_stopped_slice_leaves_its_containers_alone() {
 	with_slice
 	expect 0 run_stor run -d --name a -m 64M --pids-limit 50 -- sleep 1000
 	local before
+	modprobe bfq
 	before=$(limits "$(our_id)")
 	without_slice
 	same "$(limits "$(our_id)")" "$before"

@@ -46,6 +46,64 @@ test_write_limit_holds_buffered_writes() {
 	echo "$sysctl_before" >/proc/sys/vm/dirty_background_ratio
 }
 
+# reads NAME: how often the disk that the test shares out was read from by this container.
+reads() { sed -n "s/^$NUMBER .*rios=\([0-9]*\) .*/\1/p" "$CGROUPS/stor-$(id_of "$1")/payload/io.stat"; }
+id_of() { run_stor ps -a --no-trunc | awk -v name="$1" '$2 == name { print $1 }'; }
+has_read() { [ "$(reads "$1")" -gt "$2" ]; }
+# shares LEAST MOST: how many times as often as b, a reads from now on; both want all that the disk gives.
+shares() {
+	local a b
+	a=$(reads a) b=$(reads b)
+	wait_for has_read b $((b + 200))
+	wait_for has_read a $((a + 200))
+	echo "$(($(reads a) - a)) $(($(reads b) - b))" | awk -v least="$1" -v most="$2" '{ print $1 / $2, $1, $2
+		exit !($1 / $2 >= least && $1 / $2 <= most) }' >shares || fail "a reads $(cat shares) times as often as b, not $1 to $2"
+}
+read_both() {
+	local script="for i in 1 2 3 4; do while :; do dd if=$DISK of=/dev/null bs=4k count=20000 iflag=direct; done & done; wait"
+	expect 0 run_stor run -d --name a --io-weight "$1" --device "$DISK" sh -c "$script"
+	expect 0 run_stor run -d --name b --io-weight "$2" --device "$DISK" sh -c "$script"
+	wait_for has_read a 100
+	wait_for has_read b 100
+}
+
+# A disk that takes a millisecond for each request, one at a time.
+test_weights_share_a_busy_disk() {
+	local queue=/sys/block/nullb0/queue
+	DISK=/dev/nullb0
+	modprobe null_blk nr_devices=1 gb=1 submit_queues=1 hw_queue_depth=1 irqmode=2 completion_nsec=1000000
+	NUMBER=$(cat /sys/block/nullb0/dev)
+	expect 125 run_rm --io-weight 8000 true
+	err_has '^stor: --io-weight would have no effect'
+	modprobe bfq
+	echo bfq >$queue/scheduler
+	# Else what is new goes first.
+	echo 0 >$queue/iosched/low_latency
+	read_both 8000 1000
+	shares 4 12
+	expect 0 run_stor update --io-weight 500 a
+	expect 0 run_stor update --io-weight 4000 b
+	shares 0.08 0.25
+	expect 0 run_stor rm -f a b
+	rmmod null_blk
+}
+
+test_weights_share_a_disk_by_iocost() {
+	DISK=/dev/nullb0
+	modprobe null_blk nr_devices=1 gb=1 submit_queues=1 irqmode=2 completion_nsec=100000
+	NUMBER=$(cat /sys/block/nullb0/dev)
+	echo "$NUMBER ctrl=user model=linear rbps=2048000 rseqiops=500 rrandiops=500 wbps=2048000 wseqiops=500 wrandiops=500" >$CGROUPS/io.cost.model
+	echo "$NUMBER enable=1 ctrl=user min=100 max=100" >$CGROUPS/io.cost.qos
+	read_both 8000 1000
+	shares 4 12
+	expect 0 run_stor update --io-weight 500 a
+	expect 0 run_stor update --io-weight 4000 b
+	shares 0.08 0.25
+	expect 0 run_stor rm -f a b
+	echo "$NUMBER enable=0" >$CGROUPS/io.cost.qos
+	rmmod null_blk
+}
+
 # A service manager divides what it was given: controllers are its own, limits are above it.
 test_an_init_has_controllers_below_its_limits() {
 	local id
