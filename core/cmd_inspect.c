@@ -11,9 +11,12 @@
 #include "core/cmd_options.h"
 #include "core/container_show.h"
 #include "core/container_store.h"
+#include "core/volume_info.h"
 
-/* The output of the command that runs: for_each_operand() hands nothing on. */
+/* The output of the command that runs, and what was asked for: for_each_operand() hands nothing on.
+ */
 static struct json json = JSON_INIT;
+static bool with_size;
 
 static void network_json(const struct record *record)
 {
@@ -42,15 +45,47 @@ static void storage_json(struct store *store, const char *id, const struct recor
 	json_string(&json, "log_path", record_get(record, "detached") ? log : NULL);
 }
 
+/* What is removed with the root is its alone; the rest it shares. */
+static uint64_t shared_bytes(const struct stor_info *info)
+{
+	if (info->allocated_bytes == STOR_UNKNOWN || info->exclusive_bytes == STOR_UNKNOWN)
+		return STOR_UNKNOWN;
+	return info->allocated_bytes > info->exclusive_bytes
+	               ? info->allocated_bytes - info->exclusive_bytes
+	               : 0;
+}
+
+/* own: NULL: it has no root yet. */
+static void size_json(const struct volume_info *own)
+{
+	if (!own) {
+		json_string(&json, "size", NULL);
+		return;
+	}
+	json_open_object(&json, "size");
+	volume_info_json_bytes(&json, "virtual", own->info.size_bytes);
+	volume_info_json_bytes(&json, "allocated", own->info.allocated_bytes);
+	volume_info_json_bytes(&json, "exclusive", own->info.exclusive_bytes);
+	volume_info_json_bytes(&json, "shared", shared_bytes(&own->info));
+	volume_info_json_details(&json, own);
+	json_close_object(&json);
+}
+
 static int inspect_one(struct store *store, const char *name, struct stor_err *err)
 {
+	cleanup_volume_info struct volume_info own = { .details = RECORD_INIT };
 	cleanup_record struct record record = RECORD_INIT;
 	cleanup_free char *id = NULL;
 	pid_t monitor = 0;
+	int has_root = 0;
 	const char *rm;
 
 	if (container_find(store, name, &id, &record, err) < 0)
 		return -1;
+	if (with_size)
+		has_root = root_measure(store, id, &record, &own, err);
+	if (has_root < 0)
+		return err_context(err, "size of container %s", name);
 	if (!strcmp(record_get(&record, "status"), "running") && cgroup_is_paused(store, id))
 		record_set(&record, "status", "paused");
 	rm = record_get(&record, "rm");
@@ -70,23 +105,33 @@ static int inspect_one(struct store *store, const char *name, struct stor_err *e
 	container_json_list(&json, "options", &record, "option");
 	network_json(&record);
 	storage_json(store, id, &record);
+	if (with_size)
+		size_json(has_root ? &own : NULL);
 	json_close_object(&json);
 	return 0;
 }
 
+static int set_size(void *target, const char *value, struct stor_err *err)
+{
+	return option_switch(target, "--size", value, err);
+}
+
 int cmd_inspect(struct store *store, int argc, char **argv, struct stor_err *err)
 {
-	static const struct opt options[] = { { 0 } };
+	static const struct opt options[] = {
+		{ 's', "size", NULL, "What their roots take on the disk, too", set_size },
+		{ 0 },
+	};
 	static const struct opt_command command = {
 		.name = "inspect",
-		.synopsis = "NAME|ID...",
+		.synopsis = "[OPTIONS] NAME|ID...",
 		.summary = "Print all that is known of containers, as JSON",
 		.options = options,
 		.min_operands = 1,
 		.max_operands = -1,
 	};
 	char **operands;
-	int count, result = opts_parse(&command, NULL, argc, argv, &operands, &count, err);
+	int count, result = opts_parse(&command, &with_size, argc, argv, &operands, &count, err);
 
 	if (result)
 		return result < 0 ? -1 : 0;

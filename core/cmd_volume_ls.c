@@ -10,6 +10,7 @@
 #include "core/cmd_options.h"
 #include "core/cmd_volume.h"
 #include "core/golden.h"
+#include "core/volume_info.h"
 #include "core/volume_users.h"
 
 #define COLUMNS 7
@@ -18,32 +19,22 @@
 struct description {
 	struct volume volume;
 	struct volume_users users;
-	struct stor_info info;
-	struct record details; /* what the backend emits */
+	struct volume_info told;
 };
-
-static int keep_detail(void *ctx, const char *key, const char *value)
-{
-	record_add(ctx, key, value);
-	return 0;
-}
 
 static void description_free(struct description *d)
 {
 	volume_free(&d->volume);
 	volume_users_free(&d->users);
-	record_free(&d->details);
+	volume_info_free(&d->told);
 }
 #define cleanup_description __attribute__((cleanup(description_free)))
 
 /* Fills in the rest, once d->volume was found. */
 static int describe(struct store *store, struct description *d, struct stor_err *err)
 {
-	d->info = (struct stor_info){ .struct_size = sizeof(d->info),
-		                      .emit = keep_detail,
-		                      .emit_ctx = &d->details };
 	if (volume_users_load(store, &d->volume, &d->users, err) < 0 ||
-	    backend_info(d->volume.backend, &d->volume.ref, &d->info, err) < 0)
+	    volume_info_load(&d->volume, &d->told, err) < 0)
 		return err_context(err, "volume %s", d->volume.name);
 	return 0;
 }
@@ -69,17 +60,9 @@ static char *users_text(const struct description *d)
 	for (size_t i = 0; i < d->users.count; i++)
 		strbuf_printf(&buf, "%s%s", i ? ", " : "",
 		              volume_user_name(&d->users.list[i], name, sizeof(name)));
-	if (!d->users.count && d->info.in_use)
+	if (!d->users.count && d->told.info.in_use)
 		strbuf_puts(&buf, "in use");
 	return strbuf_steal(&buf);
-}
-
-static void json_size(struct json *json, const char *key, uint64_t bytes)
-{
-	if (bytes == STOR_UNKNOWN)
-		json_string(json, key, NULL);
-	else
-		json_u64(json, key, bytes);
 }
 
 static void json_users(struct json *json, const struct description *d)
@@ -123,24 +106,21 @@ static void volume_json(struct json *json, const struct description *d, bool is_
 	json_string(json, "name", d->volume.name);
 	json_string(json, "kind", kind_name(d->volume.kind));
 	json_string(json, "backend", d->volume.backend->ops.name);
-	json_size(json, "size", d->info.size_bytes);
-	json_size(json, "allocated", d->info.allocated_bytes);
-	json_size(json, "exclusive", d->info.exclusive_bytes);
-	json_string(json, "fs", d->info.fs_type);
-	json_bool(json, "in_use", d->info.in_use || d->users.count);
+	volume_info_json_bytes(json, "size", d->told.info.size_bytes);
+	volume_info_json_bytes(json, "allocated", d->told.info.allocated_bytes);
+	volume_info_json_bytes(json, "exclusive", d->told.info.exclusive_bytes);
+	json_string(json, "fs", d->told.info.fs_type);
+	json_bool(json, "in_use", d->told.info.in_use || d->users.count);
 	json_users(json, d);
 	if (is_whole) {
 		json_string(json, "path", d->volume.path);
-		json_string(json, "format", d->info.format);
-		json_size(json, "created", created ? created : STOR_UNKNOWN);
+		json_string(json, "format", d->told.info.format);
+		volume_info_json_bytes(json, "created", created ? created : STOR_UNKNOWN);
 		json_string(json, "image", record_get(record, "image"));
 		json_string(json, "clone_of", record_get(record, "clone-of"));
 		json_string(json, "label", record_get(record, "label"));
 		json_params(json, &d->volume);
-		json_open_object(json, "details");
-		for (size_t i = 0; i < d->details.keys.count; i++)
-			json_string(json, d->details.keys.items[i], d->details.values.items[i]);
-		json_close_object(json);
+		volume_info_json_details(json, &d->told);
 	}
 	json_close_object(json);
 }
@@ -170,9 +150,9 @@ static void volume_row(struct table *table, const struct description *d)
 	table_cell(table, d->volume.name);
 	table_cell(table, d->volume.backend->ops.name);
 	table_cell(table, kind_name(d->volume.kind));
-	table_cell(table, d->info.fs_type);
-	table_cell(table, size_text(d->info.size_bytes, size, sizeof(size)));
-	table_cell(table, size_text(d->info.allocated_bytes, allocated, sizeof(allocated)));
+	table_cell(table, d->told.info.fs_type);
+	table_cell(table, size_text(d->told.info.size_bytes, size, sizeof(size)));
+	table_cell(table, size_text(d->told.info.allocated_bytes, allocated, sizeof(allocated)));
 	table_cell(table, users);
 }
 
@@ -275,13 +255,13 @@ static void inspect_table(struct table *table, const struct description *d)
 	row(table, "kind", kind_name(d->volume.kind));
 	row(table, "backend", d->volume.backend->ops.name);
 	row(table, "path", d->volume.path);
-	row(table, "format", d->info.format);
-	row(table, "fs", d->info.fs_type);
+	row(table, "format", d->told.info.format);
+	row(table, "fs", d->told.info.fs_type);
 	if (*listing_created(record, text, sizeof(text)))
 		row(table, "created", text);
-	row(table, "size", size_text(d->info.size_bytes, text, sizeof(text)));
-	row(table, "allocated", size_text(d->info.allocated_bytes, text, sizeof(text)));
-	row(table, "exclusive", size_text(d->info.exclusive_bytes, text, sizeof(text)));
+	row(table, "size", size_text(d->told.info.size_bytes, text, sizeof(text)));
+	row(table, "allocated", size_text(d->told.info.allocated_bytes, text, sizeof(text)));
+	row(table, "exclusive", size_text(d->told.info.exclusive_bytes, text, sizeof(text)));
 	row(table, "used by", users);
 	for (size_t i = 0; i < d->users.count; i++)
 		row(table, "attached", record_get(&d->users.list[i].record, "how"));
@@ -292,8 +272,8 @@ static void inspect_table(struct table *table, const struct description *d)
 	for (size_t i = 0; i < d->volume.params.count; i++)
 		if (d->volume.params.values[i].is_set)
 			row(table, params[i].key, d->volume.params.values[i].string);
-	for (size_t i = 0; i < d->details.keys.count; i++)
-		row(table, d->details.keys.items[i], d->details.values.items[i]);
+	for (size_t i = 0; i < d->told.details.keys.count; i++)
+		row(table, d->told.details.keys.items[i], d->told.details.values.items[i]);
 }
 
 /* A named, foreign or golden one. */

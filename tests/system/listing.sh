@@ -87,6 +87,63 @@ test_inspect() {
 	nothing_left
 }
 
+# size_of NAME [KEY]…: what inspect has of it.
+size_of() {
+	expect 0 run_stor inspect --size "$1"
+	shift
+	jq -r '.[0].size | [.[$ARGS.positional[]]] | map(tostring) | join(" ")' --args "$@" <"$OUT"
+}
+allocated() { run_stor volume inspect "$1" | jq '.[0].allocated'; }
+# Of one on this backend that has written 3 MiB: what it has, whether it runs or not.
+has_sizes() {
+	local golden virtual all own shared
+	golden=$(allocated "$(run_stor inspect "$1" | jq -r '.[0].golden')")
+	read -r virtual all own shared < <(size_of "$1" virtual allocated exclusive shared)
+	same "$1: $virtual" "$1: $2"
+	same "$1: $shared" "$1: $golden"
+	same "$1: $all" "$1: $((own + golden))"
+	# The image is not its own; its file is, with what a filesystem and clusters of ploop have beside it.
+	[ "$own" -ge 3145728 ] && [ "$own" -lt 40000000 ] || fail "$1: $own bytes are its own"
+}
+
+test_sizes_of_roots() {
+	local name write='dd if=/dev/urandom of=/file bs=1M count=3; sync; echo written'
+	mkdir -p tree/bin
+	cp /bin/busybox tree/bin
+	for name in sh dd sync sleep; do ln -s busybox tree/bin/$name; done
+	head -c 40000000 /dev/urandom >tree/big
+	expect 0 run_stor image import -q tree big
+	for name in dir loop ploop; do
+		expect 0 run_stor run -d --name $name --backend $name --image big sh -c "$write; sleep 1000"
+	done
+	for name in dir loop ploop; do wait_for logged $name written; done
+	for name in 1 2; do
+		has_sizes dir null
+		has_sizes loop 10737418240
+		has_sizes ploop 10737418240
+		# The clone reads these from the golden volume's files.
+		[ "$(size_of ploop shared)" -gt 40000000 ] || fail 'a golden volume of 40 MB is not counted'
+		same "$(size_of ploop details | jq -r '.shared_bytes, .chain_files' | paste -sd' ')" "$(size_of ploop shared) 2"
+		expect 0 run_stor stop -t 0 dir loop ploop
+	done
+	expect 0 run_stor rm dir loop ploop
+	# One of its own shares nothing; a copy does not, either; one that has not begun has a root already.
+	expect 0 run_stor volume create --backend loop --size 64M --image busybox own
+	expect 0 run_stor create --name placed --root own true
+	expect 0 run_stor create --name copied --backend loop -o clone=copy true
+	same "$(size_of placed virtual allocated exclusive shared)" "67108864 $(allocated own) $(allocated own) 0"
+	same "$(size_of copied shared)" 0
+	same "$(run_stor inspect placed | jq '.[0] | has("size")')" false
+	expect 3 run_stor inspect -s nobody placed
+	same "$(jq length "$OUT")" 1
+	# What it was on is gone.
+	expect 0 run_stor volume rm own
+	expect 3 run_stor inspect --size placed
+	err_has '^stor: size of container placed: .*own'
+	expect 0 run_stor rm placed copied
+	nothing_left
+}
+
 test_top() {
 	expect 0 run_stor run -d --name web -u 65534 sh -c 'sleep 1000 & sleep 1000 & wait'
 	wait_for has_three
