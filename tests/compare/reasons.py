@@ -32,8 +32,8 @@ REASONS = (
     Reason("worse", ANY, ("loop", DIRECT), ("sysbench-fileio",), "sysbench syncs again and again, which the loop device of loop and ploop "
            "direct passes on to the host's filesystem"),
 
-    Reason("better", DOCKER, None, ("image",), "Docker makes a layer of an archive and computes digests of it, where stor unpacks it into a "
-           "tree"),
+    Reason("better", DOCKER, None, ("image",), "Docker also computes digests of the archive and of its layer"),
+    Reason("better", LXC, ("dir",), ("image",), "LXC waits until all of it is written"),
     Reason("better", ANY, None, ("clone",), "it is a record and an empty layer over an image, made by one short process"),
     Reason("better", LXC, None, ("clone",), "LXC also runs a hook, a shell script"),
     Reason("better", DOCKER, None, ("clone",), "Docker's client asks its daemon"),
@@ -45,7 +45,7 @@ REASONS = (
 
     Reason("better", ANY, ("dir",), ("clone-disk",), "it is a record and empty folders"),
     Reason("better", LXC, ("dir",), ("memory",), "both keep one monitor for each container, and stor's links libc alone"),
-    Reason("better", DOCKER, None, ("memory",), "stor keeps one small monitor for it, and Docker a shim with a runtime of Go in it"),
+    Reason("better", DOCKER, None, ("memory",), "Docker keeps a shim with a runtime of Go in it"),
     Reason("better", DOCKER, None, ("daemon-memory",), "stor has no daemon"),
     Reason("worse", ANY, None, ("image-disk",), "stor keeps the image and, for each backend in use, a volume of it"),
     Reason("worse", ANY, ("loop", ENGINE), ("clone-disk",), "a filesystem or a delta has structures before it has a file"),
