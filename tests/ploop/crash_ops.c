@@ -101,16 +101,25 @@ static const uint64_t *find(const struct tree *tree, const char *guid)
 
 /* --- the tree --- */
 
-static void scribble(struct scene *scene, struct ploop_disk *disk)
+/* The live state, for writing. */
+static struct ploop_engine *open_live(struct ploop_disk *disk, struct blockdev **dev)
 {
 	struct stor_err err = STOR_ERR_INIT;
 	struct ploop_engine *engine = ploop_disk_engine(disk, NULL, true, &err);
-	uint64_t buffer[CLUSTER_BYTES / 8];
-	struct blockdev *dev;
 
 	if (!engine)
 		abort();
-	dev = ploop_engine_blockdev(engine);
+	*dev = ploop_engine_blockdev(engine);
+	return engine;
+}
+
+static void scribble(struct scene *scene, struct ploop_disk *disk)
+{
+	struct stor_err err = STOR_ERR_INIT;
+	uint64_t buffer[CLUSTER_BYTES / 8];
+	struct blockdev *dev;
+	struct ploop_engine *engine = open_live(disk, &dev);
+
 	for (unsigned n = 0; n < 8; n++) {
 		uint64_t at = below(scene, CLUSTERS) * CLUSTER_BYTES;
 		uint64_t length = below(scene, 2) ? CLUSTER_BYTES : 4096;
@@ -136,13 +145,10 @@ static void scribble(struct scene *scene, struct ploop_disk *disk)
 static void make_holes(struct scene *scene, struct ploop_disk *disk)
 {
 	struct stor_err err = STOR_ERR_INIT;
-	struct ploop_engine *engine = ploop_disk_engine(disk, NULL, true, &err);
 	uint64_t buffer[CLUSTER_BYTES / 8];
 	struct blockdev *dev;
+	struct ploop_engine *engine = open_live(disk, &dev);
 
-	if (!engine)
-		abort();
-	dev = ploop_engine_blockdev(engine);
 	for (unsigned n = 0; n < 2 * CLUSTERS; n++) {
 		uint64_t at = n % CLUSTERS * CLUSTER_BYTES;
 
