@@ -9,18 +9,10 @@
 #include <stor/util.h>
 
 #include "common/host.h"
+#include "ploop/image.h"
 #include "ploop/window.h"
 
 #define SLOTS_AT_ONCE 16384u
-
-static int read_header(struct ploop_file *file, struct ploop_header *header, uint8_t *raw,
-                       const char **why)
-{
-	int r = file->ops->pread(file, raw, PLOOP_HEADER_BYTES, 0);
-
-	*why = r ? NULL : ploop_header_parse(raw, header);
-	return r;
-}
 
 /* Does every slot point to the cluster's own place? */
 static const char *examine_slots(struct ploop_file *file, const struct ploop_header *header)
@@ -50,12 +42,11 @@ static const char *examine_slots(struct ploop_file *file, const struct ploop_hea
 
 static const char *examine_image(struct ploop_file *file, uint64_t *offset, uint64_t *size)
 {
-	uint8_t raw[PLOOP_HEADER_BYTES];
 	struct ploop_header header;
 	uint64_t file_bytes = 0;
 	const char *why;
 
-	if (read_header(file, &header, raw, &why) || file->ops->size(file, &file_bytes))
+	if (ploop_image_examine_header(file, &header, &why) || file->ops->size(file, &file_bytes))
 		return "it cannot be read";
 	if (!why)
 		why = ploop_header_needs_engine(&header);
@@ -113,14 +104,13 @@ static int write_mark(struct ploop_file *file, struct ploop_header *header, uint
 int ploop_direct_mark(struct ploop_volume *pv, struct stor_err *err)
 {
 	struct ploop_link *top = ploop_volume_top(pv);
-	uint8_t raw[PLOOP_HEADER_BYTES];
 	struct ploop_header header;
-	const char *why = NULL;
+	const char *why;
 	int r;
 
 	if (top->is_raw)
 		return 0;
-	r = read_header(top->file, &header, raw, &why);
+	r = ploop_image_examine_header(top->file, &header, &why);
 	if (!r && why)
 		return host->fail(err, STOR_FAILED, 0, "ploop: \"%s\": %s", top->name, why);
 	if (!r && header.mark == PLOOP_MARK_IN_USE)
@@ -133,15 +123,14 @@ int ploop_direct_mark(struct ploop_volume *pv, struct stor_err *err)
 int ploop_direct_unmark(struct ploop_volume *pv, struct stor_err *err)
 {
 	struct ploop_link *top = ploop_volume_top(pv);
-	uint8_t raw[PLOOP_HEADER_BYTES];
 	struct ploop_header header;
 	uint64_t offset, size;
-	const char *why = NULL;
+	const char *why;
 	int r;
 
 	if (top->is_raw || ploop_direct_place(pv, &offset, &size))
 		return 0;
-	r = read_header(top->file, &header, raw, &why);
+	r = ploop_image_examine_header(top->file, &header, &why);
 	if (!r && (why || header.mark != PLOOP_MARK_IN_USE))
 		return 0;
 	/* Of what was trimmed, the blocks are taken again: an image must have no holes. */

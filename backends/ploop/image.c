@@ -58,9 +58,19 @@ int ploop_image_create_raw(struct ploop_dir *dir, const char *name, uint64_t sec
 	return r ? host->fail(err, STOR_FAILED, -r, "ploop: make \"%s\"", name) : 0;
 }
 
-bool ploop_image_read_header(struct ploop_file *file, struct ploop_header *header)
+int ploop_image_examine_header(struct ploop_file *file, struct ploop_header *header,
+                               const char **why)
 {
 	uint8_t raw[PLOOP_HEADER_BYTES];
+	int r = file->ops->pread(file, raw, sizeof(raw), 0);
 
-	return !file->ops->pread(file, raw, sizeof(raw), 0) && !ploop_header_parse(raw, header);
+	*why = r ? NULL : ploop_header_parse(raw, header);
+	return r;
+}
+
+bool ploop_image_read_header(struct ploop_file *file, struct ploop_header *header)
+{
+	const char *why;
+
+	return !ploop_image_examine_header(file, header, &why) && !why;
 }

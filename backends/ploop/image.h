@@ -18,7 +18,12 @@ int ploop_image_create(struct ploop_dir *dir, const char *name, unsigned version
 int ploop_image_create_raw(struct ploop_dir *dir, const char *name, uint64_t sectors,
                            struct stor_err *err);
 
-/* The header of an image. False: it cannot be read, or is none. */
+/* The header of an image; *why: what is wrong with it, or NULL. Returns 0, or a negative errno
+ * value when it cannot be read. */
+int ploop_image_examine_header(struct ploop_file *file, struct ploop_header *header,
+                               const char **why);
+
+/* The same for who need not know why. False: it cannot be read, or is none. */
 bool ploop_image_read_header(struct ploop_file *file, struct ploop_header *header);
 
 #endif

@@ -15,6 +15,7 @@
 #include "ploop/backend.h"
 #include "ploop/direct.h"
 #include "ploop/driver.h"
+#include "ploop/image.h"
 #include "ploop/kernel.h"
 #include "ploop/libploop.h"
 #include "ploop/volume.h"
@@ -55,13 +56,11 @@ static int emit_number(struct stor_info *info, const char *key, uint64_t value)
 static const char *format_of(struct ploop_volume *pv)
 {
 	struct ploop_link *top = ploop_volume_top(pv);
-	uint8_t raw[PLOOP_HEADER_BYTES];
 	struct ploop_header header;
 
 	if (top->is_raw)
 		return "ploop, raw";
-	if (top->file->ops->pread(top->file, raw, sizeof(raw), 0) ||
-	    ploop_header_parse(raw, &header))
+	if (!ploop_image_read_header(top->file, &header))
 		return "ploop";
 	if (header.version == 1)
 		return "ploop v1";

@@ -148,11 +148,10 @@ static int write_expandable(struct rewriting *w, struct stor_err *err)
 static unsigned version_of(struct ploop_disk *disk, const struct ploop_image *base)
 {
 	cleanup_ploop_file struct ploop_file *file = NULL;
-	uint8_t raw[PLOOP_HEADER_BYTES];
 	struct ploop_header header;
 
 	if (base->is_plain || disk->dir->ops->open(disk->dir, base->file, 0, &file) ||
-	    file->ops->pread(file, raw, sizeof(raw), 0) || ploop_header_parse(raw, &header))
+	    !ploop_image_read_header(file, &header))
 		return 2;
 	return header.version;
 }

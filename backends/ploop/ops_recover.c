@@ -20,6 +20,7 @@
 #include <stor/util.h>
 
 #include "common/host.h"
+#include "ploop/image.h"
 #include "ploop/partition.h"
 
 #define DELTA_TABLE_MAX (UINT64_C(1) << 27)
@@ -39,16 +40,14 @@ static int read_header(struct ploop_disk *disk, const char *name, struct ploop_h
                        uint64_t *size)
 {
 	cleanup_ploop_file struct ploop_file *file = NULL;
-	uint8_t raw[PLOOP_HEADER_BYTES];
+	const char *why = NULL;
 	int r = disk->dir->ops->open(disk->dir, name, PLOOP_OPEN_OWN, &file);
 
 	if (!r)
-		r = file->ops->pread(file, raw, sizeof(raw), 0);
-	if (!r)
 		r = file->ops->size(file, size);
-	if (!r && ploop_header_parse(raw, header))
-		r = -EINVAL;
-	return r;
+	if (!r)
+		r = ploop_image_examine_header(file, header, &why);
+	return why ? -EINVAL : r;
 }
 
 static int clear_mark(struct ploop_disk *disk, const struct ploop_image *image,

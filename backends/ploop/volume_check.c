@@ -61,12 +61,11 @@ static int check_orphan(void *ctx, const char *name)
 {
 	struct volume_check *c = ctx;
 	cleanup_ploop_file struct ploop_file *file = NULL;
-	uint8_t raw[PLOOP_HEADER_BYTES];
 	struct ploop_header header;
 
 	if (image_named(&c->pv.descriptor, name) ||
 	    c->pv.dir->ops->open(c->pv.dir, name, 0, &file) ||
-	    file->ops->pread(file, raw, sizeof(raw), 0) || ploop_header_parse(raw, &header))
+	    !ploop_image_read_header(file, &header))
 		return 0;
 	return ploop_check_say(&c->check, "warning",
 	                       "%s: an image that " PLOOP_DESCRIPTOR_NAME " does not name", name);
