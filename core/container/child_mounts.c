@@ -91,14 +91,17 @@ int child_mount_all(struct child *child)
 	return 0;
 }
 
+/* Made for the container's own command; one that joins it changes nothing there. */
 int child_enter_workdir(struct child *child)
 {
 	const char *workdir = child->plan->config->workdir;
+	bool joins = child->plan->join_pidfd >= 0;
 	int fd, result;
 
 	if (!workdir)
 		return 0;
-	fd = make_place(child->root_fd, workdir, false);
+	fd = joins ? fs_open_in_root(child->root_fd, workdir, O_PATH)
+	           : make_place(child->root_fd, workdir, false);
 	result = fd < 0 ? -1 : fchdir(fd);
 	if (result < 0)
 		child_fail(child, STEP_WORKDIR, errno, NULL);

@@ -60,6 +60,18 @@ static void mount_error(const struct report *r, const struct plan *plan, struct 
 		err_hint(err, "links of /proc are not followed");
 }
 
+static void workdir_error(const struct report *r, const struct plan *plan, struct stor_err *err)
+{
+	const char *workdir = plan->config->workdir;
+
+	if (plan->join_pidfd < 0 || r->errnum != ENOENT) {
+		err_fail(err, STOR_FAILED, r->errnum, "working directory %s", workdir);
+		return;
+	}
+	err_fail(err, STOR_NOT_FOUND, 0, "working directory %s is not in the container", workdir);
+	err_hint(err, "make it there first (mkdir -p), or give another one with --workdir");
+}
+
 static void ulimit_error(const struct report *r, const struct plan *plan, struct stor_err *err)
 {
 	err_fail(err, STOR_FAILED, r->errnum, "--ulimit number %u (limit %d)", r->index + 1,
@@ -134,8 +146,7 @@ int report_to_error(const struct report *r, const struct plan *plan, struct stor
 		err_fail(err, STOR_FAILED, r->errnum, "terminal: %s", r->detail);
 		break;
 	case STEP_WORKDIR:
-		err_fail(err, STOR_FAILED, r->errnum, "working directory %s",
-		         plan->config->workdir);
+		workdir_error(r, plan, err);
 		break;
 	case STEP_USER:
 		user_error(r, plan, err);

@@ -91,6 +91,29 @@ test_user_environment_directory() {
 	end_web
 }
 
+# The container's own command has its directory made; one that joins it changes nothing.
+test_a_missing_directory() {
+	local root
+	web -w /made/for/it
+	root=/proc/$(pid_of web)/root
+	same "$(run_stor exec web pwd)" /made/for/it
+	expect 125 run_stor exec -w /not/there web true
+	err_has '^stor: working directory /not/there is not in the container$'
+	err_has '^  hint: make it there first \(mkdir -p\), or give another one with --workdir$'
+	[ ! -e "$root/not" ] || fail 'it was made'
+	expect 125 run_stor exec -d -w /not/there web true
+	[ ! -e "$root/not" ] || fail 'it was made'
+	expect 125 run_stor exec -w /etc/passwd web true
+	err_has '^stor: working directory /etc/passwd: Not a directory$'
+	# Nor is that of the container made again.
+	rmdir "$root/made/for/it"
+	expect 125 run_stor exec web true
+	err_has '^stor: working directory /made/for/it is not in the container$'
+	expect 0 run_stor exec -w / web mkdir /made/for/it
+	same "$(run_stor exec web pwd)" /made/for/it
+	end_web
+}
+
 test_input_and_output() {
 	web
 	same "$(echo line | run_stor exec -i web sh -c 'read x; echo got $x')" 'got line'
