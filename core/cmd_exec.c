@@ -253,6 +253,8 @@ int cmd_exec(struct store *store, int argc, char **argv, struct stor_err *err)
 	if (given.is_detached && (given.tty || given.interactive))
 		return err_fail(err, STOR_USAGE, 0,
 		                "exec: --detach excludes --tty and --interactive");
+	if (config_check_terminal(&given, err) < 0)
+		return -1;
 	if (get_ready(err) < 0)
 		return -1;
 	result = exec_in(store, operands[0], &given, err);

@@ -101,6 +101,10 @@ void config_free(struct container_config *config);
  * known and not done yet. */
 int config_validate(struct container_config *config, struct stor_err *err);
 
+/* Refuse --tty with --interactive where there is no terminal to connect: what is piped into one is
+ * echoed, cut into lines, and need not come to an end. */
+int config_check_terminal(const struct container_config *config, struct stor_err *err);
+
 /* Fill what the user left open from an image's record ("config.…" keys). Operands are arguments of
  * the entrypoint; without any, the image's own command is. NULL: no image. */
 void config_apply_image(struct container_config *config, const struct record *image);

@@ -122,6 +122,15 @@ static int check_init_system(struct container_config *config, struct stor_err *e
 	return add_volatile(config, err);
 }
 
+int config_check_terminal(const struct container_config *config, struct stor_err *err)
+{
+	if (config->is_detached || !config->tty || !config->interactive || isatty(0))
+		return 0;
+	err_fail(err, STOR_USAGE, 0, "--tty with --interactive: standard input is not a terminal");
+	err_hint(err, "leave out --tty, or --interactive");
+	return -1;
+}
+
 int config_validate(struct container_config *config, struct stor_err *err)
 {
 	if (check_names(config, err) < 0 || check_labels(config, err) < 0 ||
@@ -145,12 +154,8 @@ int config_validate(struct container_config *config, struct stor_err *err)
 	if (config->workdir && *config->workdir != '/')
 		return err_fail(err, STOR_USAGE, 0, "--workdir: \"%s\" is not an absolute path",
 		                config->workdir);
-	if (!config->is_detached && config->tty && !isatty(0) && config->interactive) {
-		err_fail(err, STOR_USAGE, 0,
-		         "--tty with --interactive: standard input is not a terminal");
-		err_hint(err, "leave out --tty, or --interactive");
+	if (config_check_terminal(config, err) < 0)
 		return -1;
-	}
 	/* A set-user-ID program loses its death signal: then a process of stor's own must be the
 	 * container's first. */
 	if (config->new_privileges)

@@ -136,6 +136,12 @@ test_terminal() {
 	same "${status:-0}" 5
 	tr -d '\r' <typed | grep -A2 /dev/pts/ >lines
 	same "$(sed -n '2,3p' lines | tr '\n' ' ')" '33 99 xterm '
+	# Standard input is not a terminal here.
+	expect 125 run_stor exec -it web cat </dev/null
+	err_has '^stor: --tty with --interactive: standard input is not a terminal$'
+	err_has '^  hint: leave out --tty, or --interactive$'
+	expect 0 run_stor exec -t web tty </dev/null
+	out_has '^/dev/pts/'
 	end_web
 }
 
