@@ -44,10 +44,12 @@ static int set_once(void *target, const char *value, struct stor_err *err)
 	return option_switch(&watch->is_once, "--no-stream", value, err);
 }
 
-static int add_watched(struct watch *watch, struct store *store, const char *name,
-                       struct stor_err *err)
+/* The command that runs: for_each_operand() hands nothing on. */
+static struct watch chosen;
+
+static int add_watched(struct store *store, const char *name, struct stor_err *err)
 {
-	struct watched *item = &watch->items[watch->count];
+	struct watched *item = &chosen.items[chosen.count];
 	bool is_new;
 
 	memset(item, 0, sizeof(*item));
@@ -57,22 +59,19 @@ static int add_watched(struct watch *watch, struct store *store, const char *nam
 	if (is_new)
 		log_warn("container %s was started without a cgroup: its readings begin now", name);
 	item->name = xstrdup(name);
-	watch->count++;
+	chosen.count++;
 	return 0;
 }
 
-/* Those that are named, or all that run: of these, one that has just ended does not matter. */
-static int choose(struct watch *watch, struct store *store, int count, char **operands,
-                  struct stor_err *err)
+/* Those that are named, or all that run: of these, one that has just ended does not matter. Of
+ * those that are named the others are there when this fails. */
+static int choose(struct store *store, int count, char **operands, struct stor_err *err)
 {
 	cleanup_strv struct strv ids = STRV_INIT;
 
 	if (!count && (store_open(store, err) < 0 || store_list_live(store, &ids, err) < 0))
 		return -1;
-	watch->items = xcalloc((size_t)count + ids.count, sizeof(*watch->items));
-	for (int i = 0; i < count; i++)
-		if (add_watched(watch, store, operands[i], err) < 0)
-			return -1;
+	chosen.items = xcalloc((size_t)count + ids.count, sizeof(*chosen.items));
 	for (size_t i = 0; i < ids.count; i++) {
 		struct stor_err ended = STOR_ERR_INIT;
 		cleanup_record struct record record = RECORD_INIT;
@@ -80,10 +79,10 @@ static int choose(struct watch *watch, struct store *store, int count, char **op
 
 		if (container_load(store, ids.items[i], &record, &ended) == 0)
 			name = record_get(&record, "name");
-		if (add_watched(watch, store, name ? name : ids.items[i], &ended) < 0)
+		if (add_watched(store, name ? name : ids.items[i], &ended) < 0)
 			log_debug("%s", ended.text);
 	}
-	return 0;
+	return for_each_operand(store, count, operands, add_watched, err);
 }
 
 static double percent_since(struct watched *item, uint64_t cpu_us)
@@ -193,15 +192,17 @@ int cmd_stats(struct store *store, int argc, char **argv, struct stor_err *err)
 		false,
 	};
 	const struct timespec second = { .tv_sec = 1 };
-	struct watch watch = { .is_json = false };
 	char **operands;
-	int count, result = opts_parse(&command, &watch, argc, argv, &operands, &count, err);
+	int count, result = opts_parse(&command, &chosen, argc, argv, &operands, &count, err);
 
 	if (result)
 		return result < 0 ? -1 : 0;
-	result = choose(&watch, store, count, operands, err);
-	while (result == 0 && show(&watch, store) > 0 && !watch.is_once)
+	result = choose(store, count, operands, err);
+	/* A view is of all that were named; one reading is of those that there are. */
+	if (chosen.is_once && (result == 0 || chosen.count || (count && chosen.is_json)))
+		show(&chosen, store);
+	while (result == 0 && !chosen.is_once && show(&chosen, store) > 0)
 		nanosleep(&second, NULL);
-	free_watch(&watch);
+	free_watch(&chosen);
 	return result;
 }

@@ -102,6 +102,28 @@ test_a_terminal_is_redrawn_in_place() {
 	nothing_left
 }
 
+# One reading is of those that there are; the rest is said.
+test_some_that_are_not_there() {
+	expect 0 run_stor run -d --name one --pids-limit 50 sleep 1000
+	expect 0 run_stor create --name made true
+	expect 3 run_stor stats --no-stream nobody one made
+	same "$(awk '{ print $1 }' "$OUT" | xargs)" 'NAME one'
+	same "$(grep -c ^stor: "$ERR")" 2
+	err_has '^stor: no container nobody'
+	err_has '^stor: container made does not run$'
+	expect 1 run_stor stats --no-stream --format json one made
+	same "$(jq -c 'map(.name)' "$OUT")" '["one"]'
+	expect 3 run_stor stats --no-stream nobody
+	out_is ''
+	expect 3 run_stor stats --no-stream --format json nobody
+	same "$(jq -c . "$OUT")" '[]'
+	# A view would show them for ever, and nobody see that one is missing.
+	expect 3 timeout 20 "$STOR" stats one nobody
+	out_is ''
+	expect 0 run_stor rm -f one made
+	nothing_left
+}
+
 test_wrong_usage() {
 	expect 3 run_stor stats nobody
 	err_has '^stor: no container nobody'
