@@ -18,8 +18,7 @@ REASONS = (
     Reason("better", LXC, None, ("start",), "LXC starts a monitor, and an init for the command"),
     Reason("better", DOCKER, None, ("start",), "Docker's client asks its daemon, which asks containerd, which starts a shim, which starts "
            "runc"),
-    Reason("worse", LXC, DISKS, ("start",), "LXC runs in a plain tree of files here, where stor makes a volume, attaches it as a block "
-           "device, mounts it and removes it"),
+    Reason("worse", LXC, DISKS, ("start",), "LXC has a plain tree of files here, where stor makes, attaches, mounts and removes a volume"),
     Reason("worse", LXC, (ENGINE,), ("start",), "the engine is one process more to start and to wait for"),
 
     Reason("better", ANY, DISKS, FIO, "fio asks to go past the page cache, but the host caches the file that such a filesystem is in, unless "
@@ -27,14 +26,14 @@ REASONS = (
     Reason("better", ANY, (ENGINE,), ("sysbench-fileio",), "the engine does not sync what `--rm` throws away"),
     Reason("worse", LXC, ("dir",), (*FIO, "sysbench-fileio"), "dir has an overlay between a program and its files, and LXC has none here"),
     Reason("worse", ANY, ("loop", DIRECT), FIO, "requests go through two filesystems and a loop device"),
-    Reason("worse", ANY, (ENGINE,), FIO, "each request goes to the engine's process in user space and back, the price of OpenVZ's format on "
-           "a kernel without its driver"),
+    Reason("worse", ANY, (ENGINE,), FIO, "each request goes to the engine's process and back, the price of OpenVZ's format on a kernel "
+           "without its driver"),
     Reason("worse", ANY, ("loop", DIRECT), ("sysbench-fileio",), "sysbench syncs again and again, which the loop device of loop and ploop "
            "direct passes on to the host's filesystem"),
 
     Reason("better", DOCKER, None, ("image",), "Docker also computes digests of the archive and of its layer"),
     Reason("better", LXC, ("dir",), ("image",), "LXC waits until all of it is written"),
-    Reason("better", ANY, None, ("clone",), "it is a record and an empty layer over an image, made by one short process"),
+    Reason("better", ANY, None, ("clone",), "it is a record and an empty layer, made by one short process"),
     Reason("better", LXC, None, ("clone",), "LXC also runs a hook, a shell script"),
     Reason("better", DOCKER, None, ("clone",), "Docker's client asks its daemon"),
     Reason("better", ANY, None, ("clone-delete",), "it was a record and an empty layer"),
@@ -50,7 +49,7 @@ REASONS = (
     Reason("worse", ANY, None, ("image-disk",), "stor keeps the image and, for each backend in use, a volume of it"),
     Reason("worse", ANY, ("loop", ENGINE), ("clone-disk",), "a filesystem or a delta has structures before it has a file"),
     Reason("worse", ANY, (DIRECT,), ("clone-disk",), "ploop direct takes its whole size at once"),
-    Reason("worse", ANY, DISKS, ("memory",), "it maps its programs from a filesystem of its own, where no other one shares them"),
+    Reason("worse", ANY, DISKS, ("memory",), "no other one shares the programs that it maps from a filesystem of its own"),
     Reason("worse", ANY, (ENGINE,), ("memory",), "the engine is a process for each container, with buffers of its own"),
 )
 

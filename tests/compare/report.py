@@ -38,16 +38,16 @@ def intro(data):
 
 
 BACKENDS = (
-    "stor keeps a container's root on a backend: `dir`, a tree of files below an overlay; `loop`, a filesystem in a "
-    "file; `ploop`, the images of OpenVZ, served by an engine of stor's own or, where an image lies in order, attached directly. Docker "
-    "has an overlay, and LXC a plain tree or, in a copy, an overlay; `host` is the same program without a container.")
+    "stor keeps a container's root on a backend: `dir`, a tree of files below an overlay; `loop`, a filesystem in a file; `ploop`, images "
+    "of OpenVZ, by an engine of stor's own or, where one lies in order, attached directly. Docker has an overlay, and LXC a plain tree or, "
+    "in a copy, an overlay; `host` is the program without a container.")
 
 
 def ratios(data):
     return (
-        "The table has medians; \"/s\" is a second. In the text, ratios are stor's figure divided by the other's, with their "
-        "%s %% interval where that comes near equality. A difference is stated only where the interval leaves equality out; limits, "
-        "%s of a processor and `%s` of memory, are named only where they change that." % (
+        "The table has medians. Ratios are stor's figure divided by the other's, with their %s %% interval where that comes near equality. "
+        "A difference is stated only where the interval leaves equality out; limits, %s of a processor and `%s` of memory, are named only "
+        "where they change that." % (
             tables.confidence(data), tables.fact(data, "limits", "cpus"), data.value("environment.json", "limits", "memory")))
 
 
