@@ -352,13 +352,14 @@ test_many_runs_leave_nothing() {
 		ip -o address show | wc -l
 		ip -4 route show table all | wc -l
 		nft list ruleset | wc -l
-		find /sys/fs/cgroup -type d -path '*/stor-test-net-*' | wc -l
+		find /sys/fs/cgroup -type d -path '*/net-of-test-*' | wc -l
 		find "$STOR_STATE" "$STOR_STORE" | wc -l
 	}
 	are_as_before() { [ "$(things)" = "$before" ]; }
+	# A name that no other test takes for something left: it is there, and empty, for long.
 	one_run() {
 		expect 0 run_rm --net bridge --net veth -p 80:80 --memory 64M --pids-limit 50 --cpus 1 \
-			--cgroup-parent "stor-test-net-$$" true
+			--cgroup-parent "net-of-test-$$" true
 	}
 	# Namespaces that somebody holds are found as a left process; others by the kernel's memory alone,
 	# of which the count is rough, and the whole machine's.
