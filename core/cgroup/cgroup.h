@@ -91,7 +91,8 @@ int cgroup_remove(struct store *store, const char *id, struct stor_err *err);
  */
 struct cgroup_entry {
 	int into_fd; /* of version 2: for CLONE_INTO_CGROUP of clone3(2); -1: none */
-	int join_fds[CGROUP_HIERARCHIES_MAX]; /* of version 1: for cgroup_enter() */
+	int join_fds[CGROUP_HIERARCHIES_MAX]; /* for cgroup_enter(): files that take "0" for the
+	                                         writer */
 	size_t join_count;
 };
 
@@ -103,7 +104,8 @@ struct cgroup_entry {
 /* The way into the leaf for servers, which is made when it is missing. For cgroup_entry_close(),
  * also after a failure. */
 int cgroup_open_servers(struct cgroup *cgroup, struct cgroup_entry *entry, struct stor_err *err);
-/* Move this process, which has one thread, to where version 1 is joined. -1 with errno. */
+/* Move this process, which has one thread, to where it is not born. Calls write(2) alone. -1 with
+ * errno. */
 int cgroup_enter(const struct cgroup_entry *entry);
 void cgroup_entry_close(struct cgroup_entry *entry);
 #define cleanup_cgroup_entry __attribute__((cleanup(cgroup_entry_close)))

@@ -397,14 +397,16 @@ static int plan_place(struct plan_cgroup *plan, const struct cgroup_place *place
 	if (place->is_v2 && is_only) {
 		plan->mounts_v2 = true;
 #ifdef __x86_64__
-		plan->into_fd = leaf_fd;
+		plan->entry.into_fd = fcntl(leaf_fd, F_DUPFD_CLOEXEC, 0);
+		if (plan->entry.into_fd < 0)
+			return err_fail(err, STOR_FAILED, errno, "open %s/payload", place->path);
 		return 0;
 #endif
 	}
 	fd = openat(leaf_fd, file, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_fail(err, STOR_FAILED, errno, "open %s/payload/%s", place->path, file);
-	plan->join_fds[plan->join_count++] = fd;
+	plan->entry.join_fds[plan->entry.join_count++] = fd;
 	if (!place->is_v2)
 		plan_mount(plan, place);
 	return 0;
@@ -467,8 +469,7 @@ int plan_use_cgroup(struct plan *plan, const struct cgroup *cgroup, struct stor_
 
 void plan_cgroup_free(struct plan_cgroup *plan)
 {
-	for (size_t i = 0; i < plan->join_count; i++)
-		close_fd(&plan->join_fds[i]);
+	cgroup_entry_close(&plan->entry);
 	close_fd(&plan->delegated_fd);
 	for (size_t i = 0; i < plan->mount_count; i++)
 		free(plan->mounts[i].name);

@@ -31,13 +31,11 @@ struct plan_cgroup_mount {
 
 struct plan_cgroup {
 	bool is_used, is_ns_private;
-	bool is_shown;     /* mounted at /sys/fs/cgroup */
-	bool is_delegated; /* what a service manager needs of it can be written */
-	int into_fd;       /* of version 2 alone: to be cloned into; -1: to be joined */
-	int join_fds[CGROUP_HIERARCHIES_MAX]; /* where it writes itself to, in each */
-	size_t join_count;
-	int delegated_fd; /* of version 2: below the payload; -1: the payload itself */
-	bool mounts_v2;   /* version 2 alone is at /sys/fs/cgroup itself */
+	bool is_shown;             /* mounted at /sys/fs/cgroup */
+	bool is_delegated;         /* what a service manager needs of it can be written */
+	struct cgroup_entry entry; /* into_fd: of version 2 alone; beside others it is joined */
+	int delegated_fd;          /* of version 2: below the payload; -1: the payload itself */
+	bool mounts_v2;            /* version 2 alone is at /sys/fs/cgroup itself */
 	struct plan_cgroup_mount mounts[CGROUP_HIERARCHIES_MAX];
 	size_t mount_count;
 	struct plan_device *devices;
@@ -46,7 +44,7 @@ struct plan_cgroup {
 
 #define PLAN_CGROUP_INIT                                                                           \
 	{                                                                                          \
-		.into_fd = -1, .delegated_fd = -1                                                  \
+		.entry = CGROUP_ENTRY_INIT, .delegated_fd = -1                                     \
 	}
 
 /*

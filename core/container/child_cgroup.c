@@ -20,9 +20,8 @@ int child_join_cgroup(struct child *child)
 
 	if (!plan->is_used)
 		return 0;
-	for (size_t i = 0; i < plan->join_count; i++)
-		if (write(plan->join_fds[i], "0", 1) != 1)
-			return child_fail(child, STEP_SETUP, errno, "join the container's cgroup");
+	if (cgroup_enter(&plan->entry) < 0)
+		return child_fail(child, STEP_SETUP, errno, "join the container's cgroup");
 	child_kill_point(child, "child-joined");
 	if (plan->is_ns_private && unshare(CLONE_NEWCGROUP) < 0)
 		return child_fail(child, STEP_SETUP, errno, "make a cgroup namespace");

@@ -78,7 +78,7 @@ static int start(struct plan *plan, struct report *report, struct process *proce
 
 	if (setns(plan->join_pidfd, CLONE_NEWPID) < 0)
 		return err_fail(err, STOR_FAILED, errno, "join the container's processes");
-	process->pid = fork_process(plan->cgroup.into_fd, &process->pidfd);
+	process->pid = fork_process(plan->cgroup.entry.into_fd, &process->pidfd);
 	if (process->pid)
 		leave_processes(plan);
 	if (process->pid < 0)

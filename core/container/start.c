@@ -101,14 +101,14 @@ static pid_t clone_process(struct plan *plan, struct child *child, void *stack, 
 	unsigned long flags = plan->clone_flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
 
 #ifdef __x86_64__
-	if (plan->cgroup.into_fd >= 0) {
+	if (plan->cgroup.entry.into_fd >= 0) {
 		struct clone_args args = {
 			.flags = flags | CLONE_INTO_CGROUP,
 			.pidfd = (uint64_t)(uintptr_t)pidfd,
 			.exit_signal = SIGCHLD,
 			.stack = (uint64_t)(uintptr_t)stack,
 			.stack_size = STACK_BYTES,
-			.cgroup = (uint64_t)plan->cgroup.into_fd,
+			.cgroup = (uint64_t)plan->cgroup.entry.into_fd,
 		};
 
 		return clone_into_cgroup(&args, child);

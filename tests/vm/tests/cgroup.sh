@@ -67,6 +67,15 @@ read_both() {
 	wait_for has_read b 100
 }
 
+weights_share() {
+	read_both 8000 1000
+	shares 4 12
+	expect 0 run_stor update --io-weight 500 a
+	expect 0 run_stor update --io-weight 4000 b
+	shares 0.08 0.25
+	expect 0 run_stor rm -f a b
+}
+
 # A disk that takes a millisecond for each request, one at a time.
 test_weights_share_a_busy_disk() {
 	local queue=/sys/block/nullb0/queue
@@ -79,12 +88,7 @@ test_weights_share_a_busy_disk() {
 	echo bfq >$queue/scheduler
 	# Else what is new goes first.
 	echo 0 >$queue/iosched/low_latency
-	read_both 8000 1000
-	shares 4 12
-	expect 0 run_stor update --io-weight 500 a
-	expect 0 run_stor update --io-weight 4000 b
-	shares 0.08 0.25
-	expect 0 run_stor rm -f a b
+	weights_share
 	rmmod null_blk
 }
 
@@ -94,12 +98,7 @@ test_weights_share_a_disk_by_iocost() {
 	NUMBER=$(cat /sys/block/nullb0/dev)
 	echo "$NUMBER ctrl=user model=linear rbps=2048000 rseqiops=500 rrandiops=500 wbps=2048000 wseqiops=500 wrandiops=500" >$CGROUPS/io.cost.model
 	echo "$NUMBER enable=1 ctrl=user min=100 max=100" >$CGROUPS/io.cost.qos
-	read_both 8000 1000
-	shares 4 12
-	expect 0 run_stor update --io-weight 500 a
-	expect 0 run_stor update --io-weight 4000 b
-	shares 0.08 0.25
-	expect 0 run_stor rm -f a b
+	weights_share
 	echo "$NUMBER enable=0" >$CGROUPS/io.cost.qos
 	rmmod null_blk
 }
