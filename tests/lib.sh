@@ -89,10 +89,15 @@ _is_recorded_elsewhere() {
 
 # Take away what a test left, so that it harms no other.
 _clean_up() {
-	local device
+	local device record
 	grep -F " $T/" /proc/self/mountinfo | awk '{print $5}' | sort -r | xargs -r -n1 umount -l
 	for device in /sys/block/loop*; do
 		grep -qsF "$T/" "$device/loop/backing_file" && losetup -d "/dev/${device##*/}"
+	done
+	# Nobody else knows whose these are, once the records are gone.
+	for record in "$T"/*/cgroups/*; do
+		[ -e "$record" ] || continue
+		find /sys/fs/cgroup -depth -type d -path "*/stor-${record##*/}*" -exec rmdir {} + 2>/dev/null
 	done
 }
 

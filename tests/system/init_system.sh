@@ -10,6 +10,7 @@ TIME_LIMIT=400
 cgroups_of() { find /sys/fs/cgroup -name "stor-$1"; }
 # It takes requests, and has done all that it had to start.
 has_booted() { [ "$(run_stor exec "$1" systemctl is-system-running)" = running ]; }
+has_command() { run_stor top --format json "$1" | jq -r '.[].command' | grep -qx "$2"; }
 mounted() { run_stor exec "$1" awk -v at="$2" '$5 == at { print $6 "," $NF }' /proc/self/mountinfo; }
 
 # The Debian image, started and stopped twice with what is given, as the name box.
@@ -29,7 +30,7 @@ _debian() {
 		expect 0 run_stor exec box systemd-run -q --unit=own --property=RemainAfterExit=yes sh -c 'cat /proc/self/cgroup >/tmp/own; exec sleep 1000'
 		wait_for run_stor exec box grep -q ':/system.slice/own.service$' /tmp/own
 		# Each of them is measured and paused with it.
-		run_stor top --format json box | jq -r '.[].command' | grep -qx 'sleep 1000' || fail 'it does not run'
+		wait_for has_command box 'sleep 1000'
 		expect 0 run_stor pause box
 		expect 0 run_stor resume box
 		# By the signal that it takes for the wish to halt: at once, and with its own exit status.
