@@ -158,14 +158,6 @@ void container_remove_io(struct store *store, const char *id)
 	}
 }
 
-/* The name under which the container is linked in names/; NULL: it goes by its id. */
-static const char *linked_name(const char *id, const struct record *record)
-{
-	const char *name = record_get(record, "name");
-
-	return name && strcmp(name, id) != 0 ? name : NULL;
-}
-
 /* Removes containers/ID, whose volume is gone. Others may do the same. */
 static int remove_folder(struct store *store, const char *id, struct stor_err *err)
 {
@@ -202,9 +194,11 @@ static bool keep_folder(struct store *store, const char *id, const struct record
 static int destroy(struct store *store, const char *id, const struct record *record, bool own,
                    struct stor_err *err)
 {
-	const char *name = linked_name(id, record);
+	const char *name = container_linked_name(id, record);
 
-	if (name && store_drop_name(store, name, id, own, err) < 0)
+	/* That of one with a monitor can be changed, and given to another, at any time. */
+	if (name &&
+	    store_drop_name(store, name, id, own && !record_get(record, "detached"), err) < 0)
 		return -1;
 	kill_point("container-remove-name");
 	if (record_get(record, "detached")) {
@@ -232,26 +226,6 @@ static int make_folder(struct store *store, const char *id, struct stor_err *err
 	    mkdirat(store->fd, path, 0700) == 0)
 		return 0;
 	return err_fail(err, STOR_FAILED, errno, "make folder %s/%s", store->path, path);
-}
-
-/* A name that looks like an id must not hide the container that has this id. */
-static int check_name(struct store *store, const char *name, struct stor_err *err)
-{
-	char path[CONTAINER_PATH_MAX];
-
-	if (!str_is_name(name)) {
-		err_fail(err, STOR_USAGE, 0, "\"%s\" cannot be the name of a container", name);
-		err_hint(err, "letters, digits, '_', '.' and '-', at most 128, the first a letter "
-		              "or digit");
-		return -1;
-	}
-	if (store_is_id(name)) {
-		container_path(name, "", path);
-		if (faccessat(store->fd, path, F_OK, 0) == 0)
-			return err_fail(err, STOR_BUSY, 0,
-			                "the name %s is the id of another container", name);
-	}
-	return 0;
 }
 
 static int begin(struct store *store, const char *name, const char *id, struct record *record,
@@ -284,7 +258,7 @@ int container_begin(struct store *store, const char *name, struct record *record
 {
 	cleanup_free char *new_id = NULL;
 
-	if (store_open(store, err) < 0 || (name && check_name(store, name, err) < 0))
+	if (store_open(store, err) < 0 || (name && container_check_name(store, name, err) < 0))
 		return -1;
 	new_id = store_new_id();
 	if (store_mark_live(store, new_id, err) < 0)
@@ -317,10 +291,10 @@ static int note_ended(struct store *store, const char *id, struct record *record
 	return container_note(store, id, record, &changes, err);
 }
 
-/* It may have been renamed, or updated. */
+/* It may have been renamed, updated or stopped. */
 static void take_present(struct store *store, const char *id, struct record *record)
 {
-	static const char *const keys[] = { "name", CONTAINER_KEY_UPDATED };
+	static const char *const keys[] = { "name", CONTAINER_KEY_UPDATED, "stopped" };
 	cleanup_record struct record present = RECORD_INIT;
 	struct stor_err ignored = STOR_ERR_INIT;
 
@@ -359,13 +333,15 @@ int container_end(struct store *store, const char *id, struct record *record, in
 		return -1;
 	if (is_detached)
 		container_remove_io(store, id);
-	if (is_detached || !remove)
-		take_present(store, id, record);
-	/* Others write to the record of one that is detached: so the end is only added. */
+	/* Others write to the record of one that is detached: so the end is only added. It is there
+	 * before the name is read, for a rename that comes between to see it. */
 	if (is_detached && note_ended(store, id, record, code, &unsaid) < 0 && !remove) {
 		*err = unsaid;
 		return -1;
 	}
+	if (is_detached || !remove)
+		take_present(store, id, record);
+	kill_point("container-ending");
 	if (remove) {
 		/* The marker stays when something is left, for a sweep to find it. */
 		if (destroy(store, id, record, true, err) < 0)
@@ -522,61 +498,20 @@ int container_claim(struct store *store, const char *id, bool unless_stopped, st
 
 void container_unclaim(struct store *store, const char *id, const struct record *before)
 {
+	cleanup_record struct record record = RECORD_INIT;
 	struct stor_err ignored = STOR_ERR_INIT;
+	cleanup_close int lock_fd = container_lock(store, id, &ignored);
 
 	container_remove_io(store, id);
-	if (cgroup_remove(store, id, &ignored) < 0 ||
-	    container_save(store, id, before, &ignored) < 0)
+	if (cgroup_remove(store, id, &ignored) < 0)
+		log_debug("%s", ignored.text);
+	/* What others wrote meanwhile stays. */
+	record_copy(&record, before);
+	take_present(store, id, &record);
+	err_clear(&ignored);
+	if (container_save(store, id, &record, &ignored) < 0)
 		log_debug("%s", ignored.text);
 	store_unmark_live(store, id);
-}
-
-/* The new name leads to it before the record says so, and the old one goes last: a kill leaves it
- * with a name. */
-static int rename_locked(struct store *store, const char *id, const char *name,
-                         struct stor_err *err)
-{
-	cleanup_record struct record record = RECORD_INIT, changes = RECORD_INIT;
-	cleanup_free char *holder = NULL;
-	const char *old;
-
-	if (container_load(store, id, &record, err) < 0)
-		return -1;
-	if (!record_get(&record, "detached") && store_is_live(store, id, NULL)) {
-		err_fail(err, STOR_BUSY, 0, "container %s runs in the foreground", id);
-		err_hint(err, "its name can be changed when it has ended");
-		return -1;
-	}
-	old = linked_name(id, &record);
-	if (old && !strcmp(old, name))
-		return 0;
-	holder = store_find_name(store, name);
-	if ((!holder || strcmp(holder, id) != 0) && store_claim_name(store, name, id, err) < 0)
-		return -1;
-	kill_point("container-named");
-	record_set(&changes, "name", name);
-	if (container_note(store, id, &record, &changes, err) < 0)
-		return -1;
-	return 0;
-}
-
-int container_rename(struct store *store, const char *id, const char *name, struct stor_err *err)
-{
-	cleanup_close int lock_fd = container_lock(store, id, err);
-	cleanup_record struct record record = RECORD_INIT;
-	cleanup_free char *detail = NULL;
-	const char *old;
-
-	if (lock_fd < 0 || check_name(store, name, err) < 0 ||
-	    container_load(store, id, &record, err) < 0 || rename_locked(store, id, name, err) < 0)
-		return -1;
-	old = linked_name(id, &record);
-	kill_point("container-renamed");
-	if (old && strcmp(old, name) != 0 && store_drop_name(store, old, id, false, err) < 0)
-		return -1;
-	detail = xasprintf("old_name=%s", record_get(&record, "name"));
-	event_container(store, "rename", id, NULL, detail);
-	return 0;
 }
 
 int container_remove(struct store *store, const char *id, struct stor_err *err)

@@ -99,7 +99,16 @@ int container_load_all(struct store *store, struct container_set *set, struct st
 /* Ids of all containers, oldest first. */
 int container_list(struct store *store, struct strv *ids, struct stor_err *err);
 
-/* Give it another name. STOR_BUSY: the name is taken, or the container runs in the foreground. */
+/* The name under which the container is linked in names/, borrowed from its record; NULL: it goes
+ * by its id. */
+const char *container_linked_name(const char *id, const struct record *record);
+
+/* A name must be one, and one that looks like an id must not hide the container that has this id:
+ * STOR_USAGE, STOR_BUSY. */
+int container_check_name(struct store *store, const char *name, struct stor_err *err);
+
+/* Give it another name, after waiting while it begins or ends. STOR_BUSY: the name is taken, the
+ * container runs in the foreground, or begins or ends for long. */
 int container_rename(struct store *store, const char *id, const char *name, struct stor_err *err);
 
 /* Remove a container that does not run, with its ephemeral volume. STOR_BUSY: it runs. */

@@ -159,13 +159,15 @@ static int begin_ephemeral(struct store *store, const char *id, const struct bac
 	cleanup_free char *data = xasprintf("%s/data", dir);
 	cleanup_free char *path = xasprintf("%s/record", dir);
 	const char *recorded = record_get(record, "backend");
+	cleanup_record struct record changes = RECORD_INIT;
 
 	volume_init(volume, store, VOLUME_EPHEMERAL, backend, id, dir, NULL);
 	if (volume_set_params(volume, params, STOR_PARAM_CREATE | STOR_PARAM_ATTACH, err) < 0)
 		return -1;
 	if (!recorded || strcmp(recorded, backend->ops.name) != 0) {
 		record_set(record, "backend", backend->ops.name);
-		if (record_save(record, store->fd, path, false, err) < 0)
+		record_set(&changes, "backend", backend->ops.name);
+		if (record_append(&changes, store->fd, path, err) < 0)
 			return -1;
 	}
 	kill_point("root-recorded");

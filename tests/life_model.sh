@@ -27,7 +27,7 @@ payload() {
 
 # try ALLOWED COMMAND…: runs stor; a status that does not match ALLOWED, or an error that no race
 # explains, goes to the file odd. The status is in STATUS.
-EXPLAINED='no container |does not run|is running \(stor process|is taken by container|is being freed|was removed before it ended|is the id of another|already paused|is not paused|is paused$|another stor command works on it|its monitor was killed|it has ended|has no log|No such process$|was stopped$'
+EXPLAINED='no container |does not run|is running \(stor process|is taken by container|is being freed|was removed before it ended|is the id of another|already paused|is not paused|is paused$|another stor command works on it|its monitor was killed|it has ended|has no log|No such process$|was stopped$|is just starting or ending'
 try() {
 	local allowed=$1
 	shift

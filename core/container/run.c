@@ -174,9 +174,22 @@ static int take_container(struct run *run, struct stor_err *err)
 	return 0;
 }
 
+/* Adds what the root says of itself: the backend that it has turned out to be, and all beyond the
+ * `known` lines. Nothing else is written, for whoever stops the container writes there too. */
+static int record_root(struct run *run, size_t known, struct stor_err *err)
+{
+	cleanup_record struct record changes = RECORD_INIT;
+
+	for (size_t i = known; i < run->record.keys.count; i++)
+		record_add(&changes, run->record.keys.items[i], run->record.values.items[i]);
+	record_set(&changes, "backend", record_get(&run->record, "backend"));
+	return container_note(run->store, run->id, &run->record, &changes, err);
+}
+
 static int make_root(struct run *run, struct stor_err *err)
 {
 	const struct container_config *config = run->config;
+	const size_t known = run->record.keys.count;
 	const struct root_opts opts = {
 		.backend = config->backend,
 		.image = config->root || run->opts->id ? NULL : &run->image,
@@ -197,7 +210,7 @@ static int make_root(struct run *run, struct stor_err *err)
 	/* Somebody else may have to end it, and start it again. */
 	return run->opts->id || (config->remove && !config->is_detached)
 	               ? 0
-	               : container_save(run->store, run->id, &run->record, err);
+	               : record_root(run, known, err);
 }
 
 static int attach_all(struct run *run, struct stor_err *err)

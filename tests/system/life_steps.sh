@@ -221,6 +221,104 @@ test_killed_at_a_step() {
 	nothing_left
 }
 
+# named NAME: it leads to the container, which says that this is its name; and it has no other.
+named() {
+	same "$(run_stor ps -a --format '{{.ID}} {{.Name}}')" "$(id_of "$1") $1"
+	same "$(ls "$STOR_STORE/names")" "$1"
+}
+
+# renamed_at STEP COMMAND…: its monitor stands still there while the container is renamed. Its status
+# is in $status.
+renamed_at() {
+	local first renamer
+	STOR_STOP_AT=$1 "$STOR" "${@:2}" >out1 2>err1 &
+	first=$!
+	wait_for monitor_is_stopped $first
+	"$STOR" rename one two 2>err2 &
+	renamer=$!
+	sleep 0.5
+	goes_on $first
+	ended $renamer
+	same "$status $(cat err2)" '0 '
+	ended $first
+}
+
+# What begins writes what it has become; a new name that it was given meanwhile stays.
+test_a_rename_while_it_begins() {
+	local status
+	steps
+	renamed_at root-prepared run -d --name one sleep 1000
+	same "$status $(cat err1)" '0 '
+	named two
+	expect 0 run_stor rm -f two
+	# Nor does a start that fails give it the old name back.
+	expect 0 run_stor create --name one /missing
+	renamed_at container-begun start one
+	same "$status $(cat err1)" '3 stor: command "/missing" not found in the container'
+	named two
+	expect 0 run_stor rm two
+	nothing_left
+}
+
+# With --rm, its name goes with it, and not that of another, which has its old one.
+test_a_rename_while_it_ends() {
+	local id monitor renamer status
+	steps
+	STOR_STOP_AT=container-ending "$STOR" run -d --rm --name one sleep 1000 >"$OUT"
+	monitor=$(monitor_of one)
+	expect 0 run_stor kill one
+	wait_for is_stopped "$monitor"
+	"$STOR" rename one two 2>err &
+	renamer=$!
+	sleep 0.5
+	"$STOR" create --name one true >out1 2>err1 || true
+	kill -CONT "$monitor"
+	ended $renamer
+	if [ -s err1 ]; then
+		same "$status $(grep -c 'no container' err)" '3 1'
+		same "$(ls "$STOR_STORE/names")" ''
+	else
+		named one
+	fi
+	run_stor ps -aq | xargs -r "$STOR" rm
+	# One that has begun before finds that it is gone.
+	expect 0 run_stor run -d --rm --name one sleep 1000
+	STOR_STOP_AT=container-named "$STOR" rename one two 2>err &
+	renamer=$!
+	wait_for is_stopped $renamer
+	id=$(id_of one)
+	expect 0 run_stor kill "$id"
+	is_gone() { [ ! -e "$STOR_STORE/containers/$id/record" ]; }
+	wait_for is_gone
+	kill -CONT $renamer
+	ended $renamer
+	same "$status $(grep -c 'no container' err)" '3 1'
+	same "$(ls "$STOR_STORE/names")" ''
+	nothing_left
+}
+
+# Nobody starts it again: that was said before its record was written.
+test_a_stop_while_it_begins() {
+	local first stopper status
+	steps
+	STOR_STOP_AT=root-prepared "$STOR" run -d --restart always --name one sleep 1000 >out1 2>err1 &
+	first=$!
+	wait_for monitor_is_stopped $first
+	"$STOR" stop -t 0 one 2>err2 &
+	stopper=$!
+	wait_for grep -q stopped "$STOR_STORE/containers/$(id_of one)/record"
+	goes_on $first
+	ended $first
+	same "$status $(cat err1)" '0 '
+	ended $stopper
+	same "$status $(cat err2)" '0 '
+	grep -q 'stopped=yes' "$STOR_STORE/containers/$(id_of one)/record" || fail 'it is forgotten'
+	sleep 1
+	has_status one exited
+	expect 0 run_stor rm one
+	nothing_left
+}
+
 # Its record is gone, its monitor not yet: who waited for it gets its exit code, and only then is a
 # stop over.
 test_an_end_is_awaited_beyond_the_record() {
