@@ -13,10 +13,12 @@ image() {
 	truncate -s 300M "$file"
 	"$@" "$file" >mkfs.log 2>&1 || fail "$*: $(cat mkfs.log)"
 	mkdir -p mounted
-	mount -o loop "$file" mounted
-	mkdir mounted/bin mounted/proc mounted/sys mounted/dev
-	for name in sh cat grep ls; do cp /bin/busybox mounted/bin/$name; done
-	umount mounted
+	# Where no mount namespace that a test beside this one makes takes a copy of it.
+	unshare -m --propagation private sh -euc '
+		mount -o loop "$1" mounted
+		mkdir mounted/bin mounted/proc mounted/sys mounted/dev
+		for name in sh cat grep ls; do cp /bin/busybox mounted/bin/$name; done
+		umount mounted' sh "$file"
 }
 images() {
 	image xfs mkfs.xfs -q
