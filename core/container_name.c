@@ -44,7 +44,7 @@ int container_check_name(struct store *store, const char *name, struct stor_err 
 	return 0;
 }
 
-static bool is(const struct record *record, const char *status)
+static bool has_status(const struct record *record, const char *status)
 {
 	return !strcmp(record_get(record, "status"), status);
 }
@@ -72,7 +72,7 @@ static int lock_settled(struct store *store, const char *id, struct record *reco
 			return -1;
 		if (!store_is_live(store, id, NULL))
 			return steal_fd(&lock_fd);
-		if (is(record, "running"))
+		if (has_status(record, "running"))
 			return record_get(record, "detached") ? steal_fd(&lock_fd)
 			                                      : fail_foreground(id, err);
 		close_fd(&lock_fd);
@@ -81,29 +81,47 @@ static int lock_settled(struct store *store, const char *id, struct record *reco
 	return err_fail(err, STOR_BUSY, 0, "container %s is just starting or ending", id);
 }
 
-/* One with --rm that has ended meanwhile may have read its old name before: then nobody else takes
- * the new one away. */
-static int note_name(struct store *store, const char *id, const char *name, struct stor_err *err)
+/* One with --rm that ends meanwhile says so before it reads which name it is to take away. */
+static bool is_going(struct store *store, const char *id)
 {
-	cleanup_record struct record record = RECORD_INIT, changes = RECORD_INIT;
+	cleanup_record struct record record = RECORD_INIT;
+	struct stor_err gone = STOR_ERR_INIT;
 
+	if (container_load(store, id, &record, &gone) < 0)
+		return gone.status == STOR_NOT_FOUND;
+	return container_is_rm(&record) && has_status(&record, "exited");
+}
+
+static int change_name(struct store *store, const char *id, const struct record *record,
+                       const char *name, struct stor_err *err)
+{
+	const char *old = container_linked_name(id, record);
+	cleanup_free char *holder = store_find_name(store, name);
+	cleanup_record struct record present = RECORD_INIT, changes = RECORD_INIT;
+	struct stor_err ignored = STOR_ERR_INIT;
+
+	if ((!holder || strcmp(holder, id) != 0) && store_claim_name(store, name, id, err) < 0)
+		return -1;
+	kill_point("container-named");
 	record_set(&changes, "name", name);
-	if (container_note(store, id, &record, &changes, err) < 0)
+	if (container_note(store, id, &present, &changes, err) < 0) {
+		store_drop_name(store, name, id, false, &ignored);
 		return -1;
-	record_free(&record);
-	record = (struct record)RECORD_INIT;
-	if (container_load(store, id, &record, err) < 0)
+	}
+	kill_point("container-renamed");
+	if (old && store_drop_name(store, old, id, false, err) < 0)
 		return -1;
-	return container_is_rm(&record) && is(&record, "exited") ? container_fail_not_found(id, err)
-	                                                         : 0;
+	if (!is_going(store, id))
+		return 0;
+	store_drop_name(store, name, id, false, &ignored);
+	return container_fail_not_found(id, err);
 }
 
 int container_rename(struct store *store, const char *id, const char *name, struct stor_err *err)
 {
 	cleanup_record struct record record = RECORD_INIT;
 	cleanup_close int lock_fd = -1;
-	cleanup_free char *detail = NULL, *holder = NULL;
-	struct stor_err ignored = STOR_ERR_INIT;
+	cleanup_free char *detail = NULL;
 	const char *old;
 
 	if (container_check_name(store, name, err) < 0)
@@ -111,19 +129,10 @@ int container_rename(struct store *store, const char *id, const char *name, stru
 	lock_fd = lock_settled(store, id, &record, err);
 	if (lock_fd < 0)
 		return -1;
-	old = container_linked_name(id, &record);
-	holder = store_find_name(store, name);
-	if ((!holder || strcmp(holder, id) != 0) && store_claim_name(store, name, id, err) < 0)
+	old = record_get(&record, "name");
+	if ((!old || strcmp(old, name) != 0) && change_name(store, id, &record, name, err) < 0)
 		return -1;
-	kill_point("container-named");
-	if ((!old || strcmp(old, name) != 0) && note_name(store, id, name, err) < 0) {
-		store_drop_name(store, name, id, false, &ignored);
-		return -1;
-	}
-	kill_point("container-renamed");
-	if (old && strcmp(old, name) != 0 && store_drop_name(store, old, id, false, err) < 0)
-		return -1;
-	detail = xasprintf("old_name=%s", record_get(&record, "name"));
+	detail = xasprintf("old_name=%s", old);
 	event_container(store, "rename", id, NULL, detail);
 	return 0;
 }

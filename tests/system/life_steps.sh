@@ -262,7 +262,7 @@ test_a_rename_while_it_begins() {
 
 # With --rm, its name goes with it, and not that of another, which has its old one.
 test_a_rename_while_it_ends() {
-	local id monitor renamer status
+	local id monitor renamer status step
 	steps
 	STOR_STOP_AT=container-ending "$STOR" run -d --rm --name one sleep 1000 >"$OUT"
 	monitor=$(monitor_of one)
@@ -271,29 +271,26 @@ test_a_rename_while_it_ends() {
 	"$STOR" rename one two 2>err &
 	renamer=$!
 	sleep 0.5
-	"$STOR" create --name one true >out1 2>err1 || true
+	expect 125 run_stor create --name one true
 	kill -CONT "$monitor"
-	ended $renamer
-	if [ -s err1 ]; then
-		same "$status $(grep -c 'no container' err)" '3 1'
-		same "$(ls "$STOR_STORE/names")" ''
-	else
-		named one
-	fi
-	run_stor ps -aq | xargs -r "$STOR" rm
-	# One that has begun before finds that it is gone.
-	expect 0 run_stor run -d --rm --name one sleep 1000
-	STOR_STOP_AT=container-named "$STOR" rename one two 2>err &
-	renamer=$!
-	wait_for is_stopped $renamer
-	id=$(id_of one)
-	expect 0 run_stor kill "$id"
-	is_gone() { [ ! -e "$STOR_STORE/containers/$id/record" ]; }
-	wait_for is_gone
-	kill -CONT $renamer
 	ended $renamer
 	same "$status $(grep -c 'no container' err)" '3 1'
 	same "$(ls "$STOR_STORE/names")" ''
+	# One that has begun before finds that it is gone.
+	is_gone() { [ ! -e "$STOR_STORE/containers/$id/record" ]; }
+	for step in container-named container-renamed; do
+		expect 0 run_stor run -d --rm --name one sleep 1000
+		STOR_STOP_AT=$step "$STOR" rename one two 2>err &
+		renamer=$!
+		wait_for is_stopped $renamer
+		id=$(id_of one)
+		expect 0 run_stor kill "$id"
+		wait_for is_gone
+		kill -CONT $renamer
+		ended $renamer
+		same "$step: $status $(grep -c 'no container' err)" "$step: 3 1"
+		same "$(ls "$STOR_STORE/names")" ''
+	done
 	nothing_left
 }
 

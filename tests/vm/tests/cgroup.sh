@@ -57,8 +57,8 @@ both_read() {
 	wait_for has_read a $((a + $1))
 }
 # shares LEAST MOST: how many times as often as b, a reads; both want all that the disk gives, unless the
-# machine is too busy for their processes: so the bounds are wide. A scheduler
-# gives turns of up to some 120 reads, and one begun is ended with the weights of before.
+# machine is too busy for their processes: so the bounds are wide. A scheduler gives turns of up to some
+# 120 reads, and one begun is ended with the weights of before.
 shares() {
 	local a b
 	both_read 150
@@ -74,10 +74,10 @@ read_both() {
 
 weights_share() {
 	read_both 8000 1000
-	shares 2.5 30
+	shares 3 20
 	expect 0 run_stor update --io-weight 500 a
 	expect 0 run_stor update --io-weight 4000 b
-	shares 0.03 0.4
+	shares 0.05 0.33
 	expect 0 run_stor rm -f a b
 }
 
